@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // Real processes and sockets on a small machine: more workers only make them wait for each other.
+    maxWorkers: 2,
+    // A build machine may starve a real terminal or network of its turn. What fails twice is broken.
+    retry: process.env.CI ? 1 : 0,
+  },
+});
