@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { DATA_CHUNK_BYTES, MAX_FRAME_PEER } from '../../src/protocol/constants.js';
+import { decodeData, encodeDataHeader } from '../../src/protocol/data-frames.js';
+import { ProtocolError } from '../../src/protocol/errors.js';
+import { type Frame, FrameReader, FrameType, joinParts } from '../../src/protocol/frames.js';
+
+const HEADER = 16;
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+
+function frameOf(payload: Buffer, cut = payload.length): Frame {
+  const parts = [payload.subarray(0, cut), payload.subarray(cut)].filter((part) => part.length > 0);
+  return { type: FrameType.data, parts, length: payload.length };
+}
+
+function payloadWith(offset: bigint): Buffer {
+  const payload = Buffer.alloc(HEADER + 1);
+  payload.writeBigUInt64BE(offset, 8);
+  return payload;
+}
+
+describe('a data frame', () => {
+  test('has these bytes', () => {
+    const header = encodeDataHeader(1, 2, 0x0003_0405_0607_0809, 10);
+    expect(header.toString('hex')).toBe('020000001a00000001000000020003040506070809');
+  });
+
+  test('is read again through the frame reader, however it is sliced', () => {
+    const content = fc.uint8Array({ minLength: 1, maxLength: 300 });
+    fc.assert(
+      fc.property(
+        u32,
+        u32,
+        fc.maxSafeNat(),
+        content,
+        fc.integer({ min: 1, max: 40 }),
+        (stream, entry, offset, b, n) => {
+          const bytes = Buffer.concat([encodeDataHeader(stream, entry, offset, b.length), b]);
+          const reader = new FrameReader(MAX_FRAME_PEER);
+          for (let at = 0; at < bytes.length; at += n) reader.push(bytes.subarray(at, at + n));
+          const frame = reader.next();
+          if (!frame) throw new Error('no frame');
+          const chunk = decodeData(frame);
+          expect(chunk).toMatchObject({ stream, entry, offset, length: b.length });
+          expect(joinParts(chunk.parts).equals(b)).toBe(true);
+        },
+      ),
+    );
+  });
+
+  test('of a full chunk fits the frame limit of a link', () => {
+    expect(DATA_CHUNK_BYTES + HEADER).toBeLessThanOrEqual(MAX_FRAME_PEER);
+  });
+
+  test.each([0, 1, HEADER - 1, HEADER])('of %i bytes is refused: there is no content in it', (length) => {
+    expect(() => decodeData(frameOf(Buffer.alloc(length)))).toThrow(ProtocolError);
+  });
+
+  test('of its header and one byte is accepted, wherever it is cut', () => {
+    for (let cut = 0; cut <= HEADER + 1; cut += 1) {
+      const chunk = decodeData(frameOf(payloadWith(5n), cut));
+      expect(chunk).toMatchObject({ offset: 5, length: 1 });
+      expect(joinParts(chunk.parts)).toHaveLength(1);
+    }
+  });
+
+  test('may begin at the last safe integer and not beyond', () => {
+    expect(decodeData(frameOf(payloadWith(2n ** 53n - 1n))).offset).toBe(Number.MAX_SAFE_INTEGER);
+    for (const offset of [2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n])
+      expect(() => decodeData(frameOf(payloadWith(offset)))).toThrow(ProtocolError);
+  });
+
+  test('keeps the pieces as they came, uncopied', () => {
+    const payload = payloadWith(0n);
+    const [part] = decodeData(frameOf(payload)).parts;
+    expect(part?.buffer).toBe(payload.buffer);
+  });
+});
