@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { errorCode, errorMessage } from '../protocol/errors.js';
+import { hasPrivateBlock, type PublicIdentity, parsePublicPem } from '../protocol/identity.js';
+import type { FileStamp } from './key-files.js';
+
+/** What one file of the directory was when it was last looked at. */
+export interface KeyFile extends Content {
+  stamp: string;
+  /**
+   * doubted: unusable at the first look, as a file is while someone writes it, and what it held before still counts.
+   * read: it counts, and is read once more when its stamp is sure. settled: not read again while its stamp stays.
+   */
+  state: 'doubted' | 'read' | 'settled';
+}
+
+interface Content {
+  text: string;
+  identity: PublicIdentity | null;
+  problem: string | null;
+}
+
+/** A file changed this recently may change again without its stamp showing it: clocks of file systems are coarse. */
+const STAMP_SURE_AFTER_MS = 1_000;
+/** The longest key that is accepted fills a tenth of this. */
+const MAX_FILE_BYTES = 64 * 1024;
+const NEVER_READ: KeyFile = { stamp: '', state: 'doubted', text: '', identity: null, problem: null };
+
+/** Reads the file unless its stamp says that it is as it was `before`. */
+export async function lookAtKeyFile(path: string, stamp: FileStamp, before = NEVER_READ): Promise<KeyFile> {
+  const isSame = before.stamp === stamp.text;
+  const isSure = stamp.changedAt < Date.now() - STAMP_SURE_AFTER_MS;
+  if (isSame && (before.state === 'settled' || (before.state === 'read' && !isSure))) return before;
+
+  const content = await readContent(path, stamp.size, isSame ? before : null);
+  if (!content) return before;
+  const { text, identity, problem } = content;
+  const state = isSure ? 'settled' : 'read';
+  if (problem === null) return { stamp: stamp.text, state, text, identity, problem };
+  const isSecondLook = isSame && before.problem === problem;
+  if (isSecondLook) return { stamp: stamp.text, state, text, identity: null, problem };
+  return { stamp: stamp.text, state: 'doubted', text, identity: before.identity, problem };
+}
+
+/** Null if it cannot be read just now. Parsing is what takes time, and is spared if the text is as before. */
+async function readContent(path: string, size: number, before: Content | null): Promise<Content | null> {
+  if (size > MAX_FILE_BYTES) return unusable('', 'it is too large to be a key');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const code = errorCode(error);
+    return code === 'EACCES' || code === 'EPERM' ? unusable('', 'it cannot be read: permission denied') : null;
+  }
+  if (before?.text === text) return before;
+  if (hasPrivateBlock(text)) {
+    return unusable(text, 'it holds a private key, which only its owner should have; put the public key here alone');
+  }
+  try {
+    return { text, identity: parsePublicPem(text), problem: null };
+  } catch (error) {
+    return unusable(text, errorMessage(error));
+  }
+}
+
+function unusable(text: string, problem: string): Content {
+  return { text, identity: null, problem };
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+import { mkdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { isDemoKey } from '../protocol/demo-keys.js';
+import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
+import { selfSignedCertificate } from '../protocol/forge.js';
+import { sanitise } from '../protocol/sanitise.js';
+import { parseCommandLine } from './command-line.js';
+import { Mediator } from './mediator.js';
+import { loadOrCreateKey } from './own-key.js';
+import { jsonReporter, textReporter } from './report.js';
+
+main().catch((error) => {
+  complain(error instanceof UserError ? `${error.message}\n${error.hint}` : (error.stack ?? String(error)));
+  process.exitCode = error instanceof UserError ? error.exitCode : ExitCode.bug;
+});
+
+async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const options = parseCommandLine(process.argv.slice(2), version, defaultHome());
+  // Whoever read our output may be gone; the peers are not.
+  process.stdout.on('error', () => {});
+  const report = (options.json ? jsonReporter : textReporter)((text) => process.stdout.write(`${text}\n`));
+
+  const passphrase = process.env.TURBO_BEEP_PASSPHRASE;
+  const identity = await loadOrCreateKey({ file: options.key, passphrase, warn });
+  const demo = process.env.TURBO_BEEP_DEMO === '1';
+  if (!demo && isDemoKey(identity.id)) {
+    warn(`${options.key} is the example key, which everybody has: anyone can stand in for this mediator`);
+  }
+  if (options.certsIsDefault) makeFolder(options.certs);
+  const mediator = new Mediator({
+    ...options,
+    demo,
+    credentials: { identity, certificate: selfSignedCertificate(identity) },
+    warn,
+    onKeys: (count) => report.keys(count),
+  });
+  const where = await mediator.start();
+  report.started({
+    ...options,
+    version,
+    where,
+    udpPorts: mediator.udpPorts,
+    id: identity.id,
+    keys: mediator.keyIds().length,
+  });
+  stopOnSignal(mediator);
+}
+
+function stopOnSignal(mediator: Mediator): void {
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) process.exit(ExitCode.done);
+    stopping = true;
+    await mediator.stop('the mediator is stopping');
+    process.exit(ExitCode.done);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+}
+
+function defaultHome(): string {
+  const { XDG_CONFIG_HOME, APPDATA } = process.env;
+  const configHome = process.platform === 'win32' ? APPDATA : XDG_CONFIG_HOME;
+  // The XDG specification: a relative path there is to be ignored.
+  const base = configHome && isAbsolute(configHome) ? configHome : join(os.homedir(), '.config');
+  return join(base, 'turbo-beep', 'mediator');
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const what = `the directory of keys ${path} cannot be made: ${errorMessage(error)}`;
+    throw new UserError(ExitCode.usage, what, 'Name another with --certs DIR, or another --home DIR.', {
+      cause: error,
+    });
+  }
+}
+
+function warn(text: string): void {
+  complain(`warning: ${text}`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`p2p-server: ${sanitise(text)}\n`);
+}
