@@ -1,0 +1,167 @@
+import type { HistoryLine } from '../conversation.js';
+import type { Database } from './database.js';
+import { wordQuery, wordsOf } from './words.js';
+
+interface Row {
+  mine: number;
+  journal: string;
+  sequence: number;
+  at_ms: number;
+  text: ArrayBuffer;
+  delivered: number;
+  read: number;
+}
+
+const COLUMNS = 'mine, journal, sequence, at_ms, text, delivered, read';
+/** The end of the year 9999. The peer may claim a later moment, even one that a Date cannot hold. */
+const LAST_MS = 253_402_300_799_999;
+const MESSAGE_ID = /^([0-9a-f]{32})-([1-9][0-9]{0,15})$/;
+
+export interface MessageId {
+  journalId: string;
+  sequence: number;
+}
+
+export function messageId(journalId: string, sequence: number): string {
+  return `${journalId}-${sequence}`;
+}
+
+function parseMessageId(id: string): MessageId | null {
+  const [, journalId, sequence] = MESSAGE_ID.exec(id) ?? [];
+  return journalId === undefined ? null : { journalId, sequence: Number(sequence) };
+}
+
+/** Both sides' texts in the order in which they were journalled here, and the index of their words. */
+export class History {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  addMine(journalId: string, sequence: number, atMs: number, text: string): void {
+    this.#add(1, journalId, sequence, atMs, text);
+  }
+
+  /** One that is there already (the mark of a journal may be forgotten, see peer-items.ts) stays as it is. */
+  addPeers(journalId: string, sequence: number, atMs: number, text: string): void {
+    this.#add(0, journalId, sequence, atMs, text);
+  }
+
+  /** My texts up to `sequence` are on the peer's disk; the ids of those for which this is new. */
+  markDelivered(journalId: string, sequence: number): string[] {
+    const where = 'mine = 1 AND delivered = 0 AND journal = ? AND sequence <= ?';
+    const rows = this.#database.all<Row>(
+      `SELECT sequence FROM history WHERE ${where} ORDER BY sequence`,
+      journalId,
+      sequence,
+    );
+    if (rows.length > 0) {
+      this.#database.run(`UPDATE history SET delivered = 1 WHERE ${where}`, journalId, sequence);
+    }
+    return rows.map((row) => messageId(journalId, row.sequence));
+  }
+
+  /** True if this is my text, and was not read before. */
+  markReadByPeer(journalId: string, sequence: number): boolean {
+    return this.#markRead(1, journalId, sequence);
+  }
+
+  /** null unless this is a text of the peer's that was not read before. */
+  markReadByMe(id: string): MessageId | null {
+    const parsed = parseMessageId(id);
+    return parsed && this.#markRead(0, parsed.journalId, parsed.sequence) ? parsed : null;
+  }
+
+  unshown(): HistoryLine[] {
+    return this.#lines(`SELECT ${COLUMNS} FROM history WHERE shown = 0 ORDER BY position`);
+  }
+
+  markShown(id: string): void {
+    const parsed = parseMessageId(id);
+    if (!parsed) return;
+    this.#database.run(
+      'UPDATE history SET shown = 1 WHERE mine = 0 AND journal = ? AND sequence = ? AND shown = 0',
+      parsed.journalId,
+      parsed.sequence,
+    );
+  }
+
+  /** The ids of my texts above `base` follow their items to another journal. */
+  moveMine(from: string, base: number, to: string): void {
+    this.#database.run(
+      'UPDATE history SET journal = ?, sequence = sequence - ? WHERE mine = 1 AND journal = ? AND sequence > ?',
+      to,
+      base,
+      from,
+      base,
+    );
+  }
+
+  last(count: number): HistoryLine[] {
+    return this.#lines(`SELECT ${COLUMNS} FROM history ORDER BY position DESC LIMIT ?`, rowLimit(count)).reverse();
+  }
+
+  search(typed: string, count: number): HistoryLine[] {
+    const query = wordQuery(typed);
+    if (query === null) return [];
+    return this.#lines(
+      `SELECT ${COLUMNS} FROM words JOIN history ON history.position = words.rowid
+       WHERE words MATCH ? ORDER BY words.rowid DESC LIMIT ?`,
+      query,
+      rowLimit(count),
+    ).reverse();
+  }
+
+  #add(mine: 0 | 1, journalId: string, sequence: number, atMs: number, text: string): void {
+    const added = this.#database.run(
+      `INSERT INTO history (mine, journal, sequence, at_ms, text, delivered, read, shown)
+       VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING`,
+      mine,
+      journalId,
+      sequence,
+      atMs,
+      Buffer.from(text),
+      1 - mine,
+      mine,
+    );
+    if (added === 0) return;
+    const words = wordsOf(text).join(' ');
+    this.#database.run('INSERT INTO words (rowid, spaced) VALUES (last_insert_rowid(), ?)', words);
+  }
+
+  #markRead(mine: 0 | 1, journalId: string, sequence: number): boolean {
+    const changed = this.#database.run(
+      'UPDATE history SET read = 1 WHERE mine = ? AND journal = ? AND sequence = ? AND read = 0',
+      mine,
+      journalId,
+      sequence,
+    );
+    return changed > 0;
+  }
+
+  #lines(sql: string, ...values: (string | number)[]): HistoryLine[] {
+    return this.#database.all<Row>(sql, ...values).map(toLine);
+  }
+}
+
+function toLine(row: Row): HistoryLine {
+  return {
+    id: messageId(row.journal, row.sequence),
+    from: row.mine ? 'me' : 'peer',
+    text: Buffer.from(row.text).toString(),
+    at: new Date(Math.min(row.at_ms, LAST_MS)).toISOString(),
+    state: stateOf(row),
+  };
+}
+
+function stateOf(row: Row): HistoryLine['state'] {
+  if (!row.mine) return 'received';
+  if (row.read) return 'read';
+  return row.delivered ? 'delivered' : 'sent';
+}
+
+/** SQLite takes a negative limit for none. */
+function rowLimit(count: number): number {
+  return Math.max(0, Math.trunc(count));
+}

@@ -1,0 +1,271 @@
+import type { KeyObject } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ProtocolError } from '../../../protocol/errors.js';
+import type { Held, Item, ItemBody, ManifestEntry } from '../../../protocol/messages.js';
+import type { HistoryLine } from '../conversation.js';
+import { loadDataKey } from './data-key.js';
+import { Database } from './database.js';
+import { History, type MessageId, messageId } from './history.js';
+import { type Appended, OwnItems } from './own-items.js';
+import { PeerItems } from './peer-items.js';
+import { ensurePrivateFile, syncDirectory, tightenFiles } from './private-files.js';
+import { prepareSchema } from './schema.js';
+import { SessionLock } from './session-lock.js';
+import { explainStorageError } from './storage-errors.js';
+import { type ManifestSize, type TransferRecord, Transfers } from './transfers.js';
+
+export type { MessageId } from './history.js';
+export type { Appended } from './own-items.js';
+export type { ManifestSize, TransferRecord } from './transfers.js';
+
+const JOURNAL_ID = /^[0-9a-f]{32}$/;
+
+export interface JournalOptions {
+  /** Of this contact alone; exists, mode 0700. */
+  directory: string;
+  /** What is on the disk can be read with this key only. */
+  privateKey: KeyObject;
+}
+
+/**
+ * What a session has written to disk so that nothing is lost: items not yet acknowledged, how far the peer's have come,
+ * history, transfers. Every method is synchronous, and what it changed is on the disk when it returns. A disk that is
+ * full or fails makes it throw a UserError with nothing changed; the journal stays usable.
+ */
+export class Journal {
+  readonly #lock: SessionLock;
+  readonly #database: Database;
+  readonly #history: History;
+  readonly #own: OwnItems;
+  readonly #peers: PeerItems;
+  readonly #transfers: Transfers;
+  /** The peers have compared what they hold since the journal was opened; see own-items.ts. */
+  #live = false;
+
+  private constructor(lock: SessionLock, database: Database) {
+    this.#lock = lock;
+    this.#database = database;
+    this.#history = new History(database);
+    this.#own = new OwnItems(database, this.#history);
+    this.#peers = new PeerItems(database, this.#history);
+    this.#transfers = new Transfers(database);
+  }
+
+  /** Throws a UserError (exit code 2) if it is open in another process, belongs to another key, or cannot be used. */
+  static open({ directory, privateKey }: JournalOptions): Journal {
+    try {
+      const lock = new SessionLock(directory);
+      try {
+        return new Journal(lock, openDatabase(directory, privateKey));
+      } catch (error) {
+        lock.release();
+        throw error;
+      }
+    } catch (error) {
+      throw explainStorageError(error, directory);
+    }
+  }
+
+  close(): void {
+    this.#database.emptyLog();
+    this.#database.close();
+    this.#lock.release();
+  }
+
+  /** My journal's id now, 32 hex digits; only `reconcile` may change it. */
+  get id(): string {
+    return this.#own.current().id;
+  }
+
+  /**
+   * One commit for all that `work` does here, or nothing if it throws. Calls nest: an inner one that throws undoes the
+   * outer one too, even when the error is caught in between.
+   */
+  transaction<T>(work: () => T): T {
+    const live = this.#live;
+    try {
+      return this.#database.transaction(work);
+    } catch (error) {
+      this.#live = live;
+      throw error;
+    }
+  }
+
+  /**
+   * Gives an item the next sequence number. Refs are kept for ever: a known one gives its first item again, or a
+   * UserError if that was of another kind.
+   */
+  append(body: ItemBody, atMs: number, ref?: string): Appended {
+    return this.transaction(() => this.#own.append(body, atMs, ref, this.#live));
+  }
+
+  /** The item that was appended with this ref, if there is one. */
+  byRef(ref: string): Appended | null {
+    return this.#own.byRef(ref);
+  }
+
+  /** Items that the peer has not acknowledged, rising. Nothing may be sent before `reconcile`. */
+  outgoing(after: number, limit: number): Item[] {
+    return this.#own.outgoing(after, limit);
+  }
+
+  outboxSize(): number {
+    return this.#own.size();
+  }
+
+  lastSequence(): number {
+    return this.#own.current().sequence;
+  }
+
+  /** `lastSequence() + 1` if there is none. */
+  firstUnacknowledged(): number {
+    return this.#own.firstUnacknowledged();
+  }
+
+  /**
+   * Everything up to `sequence` is on the peer's disk. Returns the ids of texts for which this is new. A journal other
+   * than the one in use is ignored; a sequence that was never given is a ProtocolError.
+   */
+  acknowledge(journalId: string, sequence: number): string[] {
+    return this.transaction(() => this.#own.acknowledge(journalId, sequence));
+  }
+
+  /** These texts of mine were shown to the person there. Returns the ids for which this is new, ignoring unknown ones. */
+  markReadByPeer(journalId: string, sequences: number[]): string[] {
+    return this.transaction(() =>
+      sequences
+        .filter((sequence) => this.#history.markReadByPeer(journalId, sequence))
+        .map((sequence) => messageId(journalId, sequence)),
+    );
+  }
+
+  /** What to tell the peer when a link begins. */
+  held(): Held {
+    const { journalId, sequence } = this.#peers.mark();
+    return {
+      peerJournalId: journalId,
+      peerSequence: sequence,
+      journalId: this.id,
+      firstSequence: this.firstUnacknowledged(),
+    };
+  }
+
+  /**
+   * What the peer told when a link began. Returns the ids of the texts that this delivers. If the peer shows that this
+   * journal is a restored backup, `id` and the numbers of all that is unacknowledged change, and the peer has to be told
+   * `held()` again. Throws a ProtocolError if the peer cannot mean it.
+   */
+  reconcile(held: Held): string[] {
+    if (!JOURNAL_ID.test(held.journalId) || !Number.isSafeInteger(held.firstSequence) || held.firstSequence < 1) {
+      throw new ProtocolError('the peer does not say which of its items it will send');
+    }
+    return this.transaction(() => {
+      if (this.#own.hasId(held.journalId)) throw new ProtocolError('the peer claims my journal as its own');
+      const delivered = this.#own.reconcile(held.peerJournalId, held.peerSequence);
+      this.#peers.follow(held.journalId, held.firstSequence);
+      this.#live = true;
+      return delivered;
+    });
+  }
+
+  /**
+   * An item of the peer's, of the journal that the last `reconcile` named. False if it was here already; a gap is a
+   * ProtocolError. A text goes to the history, unshown; what any other means is the caller's to do in one transaction.
+   */
+  receive(item: Item): boolean {
+    return this.transaction(() => this.#peers.receive(item));
+  }
+
+  /** What to acknowledge to the peer. */
+  peerAck(): MessageId {
+    return this.#peers.mark();
+  }
+
+  /** Texts of the peer's that no face has shown, oldest first. */
+  unshown(): HistoryLine[] {
+    return this.#history.unshown();
+  }
+
+  markShown(id: string): void {
+    this.transaction(() => this.#history.markShown(id));
+  }
+
+  /** What to tell the peer; null if the text is unknown, mine, or was read before. */
+  markReadByMe(id: string): MessageId | null {
+    return this.transaction(() => this.#history.markReadByMe(id));
+  }
+
+  /** The last `count` texts of both sides, oldest first. */
+  history(count: number): HistoryLine[] {
+    return this.#history.last(count);
+  }
+
+  /**
+   * The last `count` texts that have all the words typed, each of which may be a word's beginning, oldest first.
+   * Whatever is typed is words, never a query language.
+   */
+  search(typed: string, count: number): HistoryLine[] {
+    return this.#history.search(typed, count);
+  }
+
+  /** A note for later runs, by name; '' if there is none. */
+  recall(name: string): string {
+    return this.#database.get<{ value: string }>('SELECT value FROM memory WHERE name = ?', name)?.value ?? '';
+  }
+
+  remember(name: string, value: string): void {
+    this.transaction(() => {
+      this.#database.run('INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)', name, value);
+    });
+  }
+
+  /** Adds or replaces. A transfer that is finished loses its manifest. */
+  saveTransfer(record: TransferRecord): void {
+    this.transaction(() => this.#transfers.save(record));
+  }
+
+  transfer(id: string): TransferRecord | null {
+    return this.#transfers.find(id);
+  }
+
+  /** Those not finished, oldest first. */
+  transfers(): TransferRecord[] {
+    return this.#transfers.unfinished();
+  }
+
+  /** Appends a part. Ignored once the transfer is finished. */
+  addManifest(transfer: string, entries: ManifestEntry[]): void {
+    this.transaction(() => this.#transfers.addManifest(transfer, entries));
+  }
+
+  manifest(transfer: string): ManifestEntry[] {
+    return this.#transfers.manifest(transfer);
+  }
+
+  manifestSize(transfer: string): ManifestSize {
+    return this.#transfers.manifestSize(transfer);
+  }
+}
+
+/**
+ * The key is on the disk before the first byte that it encrypts, so that whoever is killed in between leaves a key
+ * without a database, which the next start uses, and never a database without its key.
+ */
+function openDatabase(directory: string, privateKey: KeyObject): Database {
+  const path = join(directory, 'journal.db');
+  const keyPath = join(directory, 'journal.key');
+  const isNew = !existsSync(path) || statSync(path).size === 0;
+  const key = loadDataKey(keyPath, directory, privateKey, isNew);
+  ensurePrivateFile(path);
+  tightenFiles([keyPath, `${path}-wal`, `${path}-shm`, `${path}-journal`]);
+  const database = new Database({ path, directory, key });
+  try {
+    prepareSchema(database, directory);
+    syncDirectory(directory);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

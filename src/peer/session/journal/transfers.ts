@@ -1,0 +1,97 @@
+import type { ManifestEntry } from '../../../protocol/messages.js';
+import type { Database } from './database.js';
+
+export interface TransferRecord {
+  transfer: string;
+  direction: 'send' | 'receive';
+  state: 'incoming' | 'offered' | 'accepted' | 'finished';
+  outcome: null | 'transferred' | 'declined' | 'cancelled';
+  into: string | null;
+  /** Absolute local paths, one per top-level name of the manifest. */
+  sources: string[];
+  ref: string | null;
+  bytes: number;
+  entries: number;
+  /** JSON that belongs to files/. */
+  progress: string;
+  /** Whether a face was told of it. */
+  announced: boolean;
+}
+
+export interface ManifestSize {
+  entries: number;
+  /** The entries' paths, in UTF-8: what the bound on a manifest counts. */
+  bytes: number;
+}
+
+const EMPTY: ManifestSize = { entries: 0, bytes: 0 };
+
+/** An entry as it is stored: the names of its fields, a hundred thousand times over, would double its size. */
+type StoredEntry = [path: string, directory: boolean, size: number, mode: number, mtimeMs: number];
+
+export class Transfers {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  save(record: TransferRecord): void {
+    const finished = record.state === 'finished';
+    this.#database.run(
+      `INSERT INTO transfers (id, finished, record) VALUES (?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, record = excluded.record`,
+      record.transfer,
+      finished ? 1 : 0,
+      JSON.stringify(record),
+    );
+    if (finished) this.#database.run('DELETE FROM manifests WHERE transfer = ?', record.transfer);
+  }
+
+  find(transfer: string): TransferRecord | null {
+    const row = this.#database.get<{ record: string }>('SELECT record FROM transfers WHERE id = ?', transfer);
+    return row ? this.#database.parse<TransferRecord>(row.record) : null;
+  }
+
+  unfinished(): TransferRecord[] {
+    return this.#database
+      .all<{ record: string }>('SELECT record FROM transfers WHERE finished = 0 ORDER BY number')
+      .map((row) => this.#database.parse<TransferRecord>(row.record));
+  }
+
+  /** Late parts of a finished transfer's manifest are dropped: nothing would ever remove them. */
+  addManifest(transfer: string, entries: ManifestEntry[]): void {
+    if (this.find(transfer)?.state === 'finished') return;
+    this.#database.run(
+      `INSERT INTO manifests (transfer, entries, bytes) VALUES (?, ?, ?)
+       ON CONFLICT (transfer) DO UPDATE SET entries = entries + excluded.entries, bytes = bytes + excluded.bytes`,
+      transfer,
+      entries.length,
+      entries.reduce((sum, { path }) => sum + Buffer.byteLength(path), 0),
+    );
+    this.#database.run(
+      'INSERT INTO manifest_parts (transfer, entries) VALUES (?, ?)',
+      transfer,
+      JSON.stringify(entries.map(toStored)),
+    );
+  }
+
+  manifest(transfer: string): ManifestEntry[] {
+    return this.#database
+      .all<{ entries: string }>('SELECT entries FROM manifest_parts WHERE transfer = ? ORDER BY number', transfer)
+      .flatMap((row) => this.#database.parse<StoredEntry[]>(row.entries).map(fromStored));
+  }
+
+  manifestSize(transfer: string): ManifestSize {
+    const row = this.#database.get<ManifestSize>('SELECT entries, bytes FROM manifests WHERE transfer = ?', transfer);
+    return row ? { entries: row.entries, bytes: row.bytes } : EMPTY;
+  }
+}
+
+function toStored({ path, directory, size, mode, mtimeMs }: ManifestEntry): StoredEntry {
+  return [path, directory, size, mode, mtimeMs];
+}
+
+function fromStored([path, directory, size, mode, mtimeMs]: StoredEntry): ManifestEntry {
+  return { path, directory, size, mode, mtimeMs };
+}
