@@ -1,0 +1,207 @@
+import { mkdir, rmdir, unlink } from 'node:fs/promises';
+import { errorCode } from '../../protocol/errors.js';
+import type { ManifestEntry } from '../../protocol/messages.js';
+import { type Confinement, openFolder } from './folder.js';
+import { claimFolder, finishClaim, finishLanding, putInPlace } from './landing.js';
+import { nameLocally } from './local-name.js';
+import { LocalTree } from './local-tree.js';
+import type { TempPlace } from './partial-file.js';
+import { ReceiptJournal, type ReceiptStore } from './receipt-journal.js';
+
+/** The progress of a file this long is saved at once; that of shorter ones along with the next file. */
+const WORTH_SAVING_BYTES = 1024 * 1024;
+
+/** One file, verified, in place and synced. */
+export interface ReceivedFile {
+  /** Its manifest path. */
+  name: string;
+  /** Absolute and local. */
+  path: string;
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+}
+
+/** What one transfer has in place on this disk, entry by entry; what is on disk and what is noted always agree. */
+export class Destination {
+  readonly #openTree: () => Promise<LocalTree>;
+  readonly #entries: readonly ManifestEntry[];
+  readonly #journal: ReceiptJournal;
+  #tree: LocalTree;
+  #bytes = 0;
+  #recovered: ReceivedFile | null = null;
+
+  private constructor(
+    entries: readonly ManifestEntry[],
+    journal: ReceiptJournal,
+    tree: LocalTree,
+    openTree: () => Promise<LocalTree>,
+  ) {
+    this.#entries = entries;
+    this.#journal = journal;
+    this.#tree = tree;
+    this.#openTree = openTree;
+    for (const { size } of entries.slice(0, journal.next)) this.#bytes += size;
+    const { placing } = journal;
+    if (placing?.state === 'placed' && placing.sha256 !== '') this.#recovered = this.#received(placing);
+  }
+
+  /** `into`: absolute; made if missing. */
+  static async open(o: {
+    entries: readonly ManifestEntry[];
+    into: string;
+    store: ReceiptStore;
+    confinement?: Confinement | undefined;
+  }): Promise<Destination> {
+    const journal = new ReceiptJournal(o.store);
+    const locals = nameLocally(o.entries);
+    const openTree = async () => {
+      await mkdir(o.into, { recursive: true });
+      return new LocalTree(await openFolder(o.into, o.confinement), o.into, locals, journal.renamed);
+    };
+    return new Destination(o.entries, journal, await openTree(), openTree);
+  }
+
+  /** The first entry not in place; the number of entries when all are. */
+  get next(): number {
+    return this.#journal.next;
+  }
+
+  /** Of the files in place. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** No file is missing. Folders may be. */
+  get hasAllFiles(): boolean {
+    let next = this.next;
+    while (this.#entries[next]?.directory) next++;
+    return next === this.#entries.length;
+  }
+
+  /**
+   * A file that was put in place without land() having said so, or perhaps without anyone having heard it: the last one
+   * of the run before this.
+   */
+  get recovered(): ReceivedFile | null {
+    return this.#recovered;
+  }
+
+  /** Looks anew at a disk where anything may have happened. */
+  async reopen(): Promise<void> {
+    const before = this.#tree;
+    this.#tree = await this.#openTree();
+    await before.close();
+  }
+
+  /** Finds out what became of an announced name when a run ended, or the disk failed, in the middle of it. */
+  async recover(signal: AbortSignal): Promise<void> {
+    const { placing } = this.#journal;
+    const entry = placing && this.#entries[placing.entry];
+    if (!entry || placing.state === 'placed') return;
+    const folder = await this.#tree.makeParent(placing.entry);
+    if (entry.directory) {
+      if (await finishClaim(folder, placing.name)) this.#journal.placedFolder(this.#tree.nameOf(placing.entry));
+      return;
+    }
+    const temp = this.#journal.tempName(placing.entry);
+    if (!(await finishLanding(folder, temp, { ...placing, size: entry.size }, signal))) return;
+    this.#placed(placing.entry);
+    this.#recovered = this.#received(placing);
+  }
+
+  /** Makes the folders that come before the next file. */
+  async makeFolders(): Promise<void> {
+    while (this.#entries[this.next]?.directory) {
+      if (this.#tree.isTopLevel(this.next)) await this.#claim(this.next);
+      else await this.#makeFolder(this.next);
+    }
+  }
+
+  async #makeFolder(entry: number): Promise<void> {
+    await this.#tree.make(entry);
+    this.#journal.advance();
+  }
+
+  async #claim(entry: number): Promise<void> {
+    const top = await this.#tree.makeParent(entry);
+    const wanted = this.#tree.nameOf(entry);
+    await claimFolder(top, wanted, (name) => this.#journal.announce(name, ''));
+    this.#journal.placedFolder(wanted);
+  }
+
+  /** Where the next file's content goes until it is complete. */
+  async temp(): Promise<TempPlace> {
+    // A file that takes long must not leave the progress before it unsaved for as long.
+    if ((this.#entries[this.next]?.size ?? 0) >= WORTH_SAVING_BYTES) this.#journal.save();
+    return { folder: await this.#tree.makeParent(this.next), name: this.#journal.tempName(this.next) };
+  }
+
+  /** Puts the next file in place, whose sealed temporary file has this digest. */
+  async land(sha256: string): Promise<ReceivedFile> {
+    const entry = this.next;
+    const temp = this.#journal.tempName(entry);
+    const folder = await this.#tree.makeParent(entry);
+    const name = await putInPlace(folder, temp, this.#tree.nameOf(entry), (candidate) => {
+      this.#journal.announce(candidate, sha256);
+    });
+    this.#placed(entry);
+    return this.#received({ entry, name, sha256 });
+  }
+
+  #placed(entry: number): void {
+    const { size } = this.#entry(entry);
+    this.#journal.placed();
+    this.#bytes += size;
+    if (size >= WORTH_SAVING_BYTES) this.#journal.save();
+  }
+
+  #received({ entry, name, sha256 }: { entry: number; name: string; sha256: string }): ReceivedFile {
+    const { path, size } = this.#entry(entry);
+    return { name: path, path: this.#tree.pathOf(entry, name), bytes: size, sha256 };
+  }
+
+  #entry(index: number): ManifestEntry {
+    const entry = this.#entries[index];
+    if (!entry) throw new Error(`the manifest has no entry ${index}`);
+    return entry;
+  }
+
+  /** Gives the folders their modes and times: the deepest first, and last of all, since every new name changes a time. */
+  async finishFolders(): Promise<void> {
+    for (const [index, entry] of [...this.#entries.entries()].reverse()) {
+      if (!entry.directory) continue;
+      await unlessGone(async () => (await this.#tree.find(index)).setAttributes(entry));
+    }
+  }
+
+  /** Takes away the next file's temporary file. */
+  async removeTemp(): Promise<void> {
+    if (this.next === this.#entries.length) return;
+    const temp = this.#journal.tempName(this.next);
+    await unlessGone(async () => unlink((await this.#tree.findParent(this.next)).at(temp)));
+  }
+
+  /** Takes away the folders made so far that hold nothing. */
+  async removeEmptyFolders(): Promise<void> {
+    for (let index = this.next - 1; index >= 0; index--) {
+      if (!this.#entry(index).directory) continue;
+      await unlessGone(async () => rmdir((await this.#tree.findParent(index)).at(this.#tree.nameOf(index))));
+    }
+  }
+
+  /** Notes all progress and closes everything. */
+  async close(): Promise<void> {
+    this.#journal.save();
+    await this.#tree.close();
+  }
+}
+
+/** The person may have moved or removed a folder since, or put something into it. */
+async function unlessGone(change: () => Promise<void>): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) throw error;
+  }
+}

@@ -1,0 +1,37 @@
+import { getSystemErrorMap } from 'node:util';
+import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+
+/** 'permission denied' where Node says "EACCES: permission denied, open '/some/where'". */
+export function describeSystemError(error: unknown): string {
+  const errno = (error as { errno?: unknown } | null)?.errno;
+  const known = typeof errno === 'number' ? getSystemErrorMap().get(errno) : undefined;
+  return known?.[1] ?? errorMessage(error);
+}
+
+/**
+ * What the person can mend when writing into `folder` failed: a UserError (7, the transfer can go on). Anything but a
+ * system error is returned as it is.
+ */
+export function explainDiskError(error: unknown, folder: string): unknown {
+  const code = errorCode(error);
+  if (error instanceof UserError || code === undefined || !(error as NodeJS.ErrnoException).syscall) return error;
+  const [wrong, hint] = explanations[code] ?? [`cannot be written to: ${describeSystemError(error)}`, 'see to it'];
+  const goesOn = `${hint}; the transfer then goes on where it stopped`;
+  return new UserError(ExitCode.transferIncomplete, `"${folder}" ${wrong}`, goesOn, { cause: error });
+}
+
+const full = ['is on a disk that is full', 'free some space'] as const;
+const forbidden = ['cannot be written to: permission denied', 'make it writable for you'] as const;
+const replaced = ['holds something in the place of a folder of this transfer', 'move that away'] as const;
+
+const explanations: Record<string, readonly [wrong: string, hint: string]> = {
+  ENOSPC: full,
+  EDQUOT: ['is on a disk where your quota is used up', 'free some space'],
+  EROFS: ['is on a read-only disk', 'make it writable'],
+  EACCES: forbidden,
+  EPERM: forbidden,
+  ENOTDIR: replaced,
+  ELOOP: replaced,
+  EEXIST: ['is not a folder', 'choose another one'],
+  ENOENT: ['was taken away while files were coming in', 'accept again'],
+};

@@ -1,0 +1,141 @@
+import { link, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { errorCode } from '../../protocol/errors.js';
+import type { Folder } from './folder.js';
+import { numberedName } from './local-name.js';
+import { CREATE } from './open-flags.js';
+import { digestOfFile } from './running-digest.js';
+
+const FOLDER_OWNER_ONLY = 0o700;
+const FILE_OWNER_ONLY = 0o600;
+
+/**
+ * Gives the complete file `temp` its name without overwriting anything, numbering it if the name is taken; durable on
+ * return. `announce` journals each name before it is tried. Resolves to the name.
+ */
+export function putInPlace(
+  folder: Folder,
+  temp: string,
+  wanted: string,
+  announce: (name: string) => void,
+): Promise<string> {
+  return takeName(folder, wanted, false, announce, (name) => moveTo(folder, temp, name));
+}
+
+/** Makes a folder that was not there before, with the same care. */
+export function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): Promise<string> {
+  return takeName(folder, wanted, true, announce, (name) => makeFolder(folder, name));
+}
+
+async function takeName(
+  folder: Folder,
+  wanted: string,
+  directory: boolean,
+  announce: (name: string) => void,
+  take: (name: string) => Promise<boolean>,
+): Promise<string> {
+  for (let number = 0; ; number++) {
+    const name = numberedName(wanted, number, directory);
+    // Only free names are announced: what has an announced name after a crash is ours.
+    if (await find(folder, name)) continue;
+    announce(name);
+    await folder.check();
+    if (!(await take(name))) continue;
+    await folder.sync();
+    return name;
+  }
+}
+
+/** False if the name is taken. */
+async function moveTo(folder: Folder, temp: string, name: string): Promise<boolean> {
+  try {
+    await link(folder.at(temp), folder.at(name));
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error;
+    return moveWithoutLinks(folder, temp, name);
+  }
+  await folder.check();
+  await unlink(folder.at(temp));
+  return true;
+}
+
+/** FAT and some network shares have no hard links: there an empty file claims the name and is renamed over. */
+async function moveWithoutLinks(folder: Folder, temp: string, name: string): Promise<boolean> {
+  try {
+    const claim = await open(folder.at(name), CREATE, FILE_OWNER_ONLY);
+    await claim.close();
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+  await folder.check();
+  await rename(folder.at(temp), folder.at(name));
+  return true;
+}
+
+/** False if the name is taken. */
+async function makeFolder(folder: Folder, name: string): Promise<boolean> {
+  try {
+    await mkdir(folder.at(name), FOLDER_OWNER_ONLY);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** The folder `name` in `folder`; whoever made it, nothing in it will be overwritten. */
+export async function enterOrMake(folder: Folder, name: string): Promise<Folder> {
+  try {
+    return await folder.enter(name);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+  await folder.check();
+  await makeFolder(folder, name);
+  await folder.sync();
+  return folder.enter(name);
+}
+
+/**
+ * Finds out after a crash whether the file whose name was announced got it, and finishes what was left to do. A target
+ * without a temporary file is believed by its content alone.
+ */
+export async function finishLanding(
+  folder: Folder,
+  temp: string,
+  announced: { name: string; size: number; sha256: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const target = await find(folder, announced.name);
+  if (!target?.isFile()) return false;
+  const left = await find(folder, temp);
+  if (left) {
+    if (left.dev !== target.dev || left.ino !== target.ino) return false;
+    await unlink(folder.at(temp));
+  } else {
+    if (Number(target.size) !== announced.size) return false;
+    const sha256 = await digestOfFile(folder.at(announced.name), announced.size, signal);
+    if (sha256 !== announced.sha256) return false;
+  }
+  await folder.sync();
+  return true;
+}
+
+/** After a crash: whether the folder whose name was announced was made. Nothing is put into it before that is known. */
+export async function finishClaim(folder: Folder, name: string): Promise<boolean> {
+  const found = await find(folder, name);
+  if (!found?.isDirectory()) return false;
+  if ((await readdir(folder.at(name))).length > 0) return false;
+  await folder.sync();
+  return true;
+}
+
+async function find(folder: Folder, name: string) {
+  try {
+    return await lstat(folder.at(name), { bigint: true });
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}

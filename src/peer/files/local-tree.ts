@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import type { Folder } from './folder.js';
+import { enterOrMake } from './landing.js';
+import type { LocalEntry } from './local-name.js';
+
+/** Stands for the folder that the person chose where an entry's index is asked for. */
+const TOP = -1;
+
+/** The folders of one transfer on this disk. Keeps the one that was used last open. */
+export class LocalTree {
+  readonly #root: Folder;
+  readonly #path: string;
+  readonly #locals: readonly LocalEntry[];
+  readonly #renamed: ReadonlyMap<number, string>;
+  #current: { entry: number; folder: Folder };
+
+  /** `path` is that of `root`; `renamed` are the local names of top-level folders whose own were taken. */
+  constructor(root: Folder, path: string, locals: readonly LocalEntry[], renamed: ReadonlyMap<number, string>) {
+    this.#root = root;
+    this.#path = path;
+    this.#locals = locals;
+    this.#renamed = renamed;
+    this.#current = { entry: TOP, folder: root };
+  }
+
+  /** The name that `entry` has, or would like to have, in its folder. */
+  nameOf(entry: number): string {
+    return this.#renamed.get(entry) ?? this.#local(entry).name;
+  }
+
+  /** The absolute path of `name` in the folder of `entry`. To be shown: nothing is opened by it. */
+  pathOf(entry: number, name: string): string {
+    const parts = [name];
+    for (let up = this.#local(entry).parent; up !== TOP; up = this.#local(up).parent) parts.unshift(this.nameOf(up));
+    return join(this.#path, ...parts);
+  }
+
+  isTopLevel(entry: number): boolean {
+    return this.#local(entry).parent === TOP;
+  }
+
+  /** The folder that `entry` is. What find() does not find (ENOENT), make() makes. Open until the next call. */
+  find(entry: number): Promise<Folder> {
+    return this.#open(entry, (folder, name) => folder.enter(name));
+  }
+
+  make(entry: number): Promise<Folder> {
+    return this.#open(entry, enterOrMake);
+  }
+
+  /** The same for the folder that `entry` lies in. */
+  findParent(entry: number): Promise<Folder> {
+    return this.find(this.#local(entry).parent);
+  }
+
+  makeParent(entry: number): Promise<Folder> {
+    return this.make(this.#local(entry).parent);
+  }
+
+  async close(): Promise<void> {
+    await this.#use(TOP, this.#root);
+    await this.#root.close();
+  }
+
+  async #open(entry: number, step: (folder: Folder, name: string) => Promise<Folder>): Promise<Folder> {
+    const missing: number[] = [];
+    let from = entry;
+    for (; from !== TOP && from !== this.#current.entry; from = this.#local(from).parent) missing.unshift(from);
+    if (from === TOP) await this.#use(TOP, this.#root);
+    for (const next of missing) await this.#use(next, await step(this.#current.folder, this.nameOf(next)));
+    return this.#current.folder;
+  }
+
+  async #use(entry: number, folder: Folder): Promise<void> {
+    const previous = this.#current.folder;
+    this.#current = { entry, folder };
+    if (previous !== this.#root && previous !== folder) await previous.close();
+  }
+
+  #local(entry: number): LocalEntry {
+    const local = this.#locals[entry];
+    if (!local) throw new Error(`no entry ${entry}`);
+    return local;
+  }
+}

@@ -1,0 +1,236 @@
+import { resolve } from 'node:path';
+import { ProtocolError } from '../../protocol/errors.js';
+import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
+import { Destination, type ReceivedFile } from './destination.js';
+import { explainDiskError } from './disk-errors.js';
+import type { Confinement } from './folder.js';
+import { PartialFile } from './partial-file.js';
+import type { ReceiptStore } from './receipt-journal.js';
+
+export type { ReceivedFile } from './destination.js';
+
+/** What arrived is not what the sender says it sent. The partial file is gone; the entry can be wanted again. */
+export class DigestMismatchError extends Error {
+  override readonly name = 'DigestMismatchError';
+  /** The entry's manifest path. */
+  readonly entry: string;
+
+  constructor(entry: string) {
+    super('a file arrived with another content than the one that was sent');
+    this.entry = entry;
+  }
+}
+
+export interface ReceivingOptions {
+  transfer: string;
+  /** As checkManifest passed them. */
+  entries: readonly ManifestEntry[];
+  /** The folder that the person chose, the same after every restart; made if missing. */
+  into: string;
+  store: ReceiptStore;
+  /** Ends the reading of what earlier runs have left. */
+  signal: AbortSignal;
+  /** How writing is kept inside `into`; by default as strictly as this system can. */
+  confinement?: Confinement;
+}
+
+/**
+ * One transfer on its way to disk. After open(), and again after every break, comes want(), then what the sender
+ * answers: resume(), write() and fileEnd(), in the manifest's order. Calls are carried out one after the other.
+ * They reject with a ProtocolError for what the sender may not do, and with a UserError (7) for what the disk would not
+ * do; after either, want() goes on from what is there.
+ */
+export class Receiving {
+  readonly #into: string;
+  readonly #entries: readonly ManifestEntry[];
+  readonly #destination: Destination;
+  readonly #ending = new AbortController();
+  readonly #signal: AbortSignal;
+  /** 'asked': the sender has yet to say from where it resumes. */
+  #state: 'idle' | 'asked' | 'flowing' | 'ended' = 'idle';
+  /** Of the destination's next entry. */
+  #partial: PartialFile | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(o: ReceivingOptions, destination: Destination) {
+    this.#into = resolve(o.into);
+    this.#entries = o.entries;
+    this.#destination = destination;
+    this.#signal = AbortSignal.any([o.signal, this.#ending.signal]);
+  }
+
+  /** Begins a transfer, or goes on with what `store` and the disk hold of it. */
+  static async open(o: ReceivingOptions): Promise<Receiving> {
+    const into = resolve(o.into);
+    try {
+      const destination = await Destination.open({ ...o, into });
+      try {
+        await destination.recover(o.signal);
+      } catch (error) {
+        await destination.close();
+        throw error;
+      }
+      return new Receiving(o, destination);
+    } catch (error) {
+      throw explainDiskError(error, into);
+    }
+  }
+
+  /** Bytes of the files in place, and of what there is of the current one. */
+  get bytesInPlace(): number {
+    return this.#destination.bytes + (this.#partial?.length ?? 0);
+  }
+
+  /** No file is missing any more: what is left is complete(). */
+  get finished(): boolean {
+    return this.#destination.hasAllFiles;
+  }
+
+  /**
+   * A file in place that no fileEnd() of this run reported: the last one of the run before, which may have ended before
+   * anyone heard of it, or one that a failing disk cut off at the very end. Look after open() and want().
+   */
+  get recovered(): ReceivedFile | null {
+    return this.#destination.recovered;
+  }
+
+  /** The first file not in place and what is there of it; `entry` is the number of entries when all is in place. */
+  want(): Promise<{ entry: number; checkpoints: Checkpoint[] }> {
+    return this.#inTurn(async () => {
+      this.#state = 'idle';
+      await this.#destination.reopen();
+      await this.#destination.recover(this.#signal);
+      await this.#destination.makeFolders();
+      const entry = this.#destination.next;
+      const wanted = this.#entries[entry];
+      if (wanted && !this.#partial) {
+        this.#partial = await PartialFile.reopen(await this.#destination.temp(), wanted.size, this.#signal);
+      }
+      this.#state = 'asked';
+      return { entry, checkpoints: this.#partial?.checkpoints() ?? [] };
+    });
+  }
+
+  /** The sender goes on from `offset`: 0, or one of the checkpoints of the last want(). */
+  resume(entry: number, offset: number): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#state !== 'asked') throw new ProtocolError('a resume that answers nothing');
+      if (entry !== this.#destination.next) throw new ProtocolError('a resume of another file than the wanted one');
+      const lengths = this.#partial?.checkpoints().map(({ length }) => length) ?? [];
+      if (offset !== 0 && !lengths.includes(offset)) throw new ProtocolError('a resume at no checkpoint');
+      if (this.#partial) await this.#orLetGo(this.#partial.resumeAt(offset));
+      this.#state = 'flowing';
+    });
+  }
+
+  /** `parts`, one after the other, are what the file holds from `offset` on. */
+  write(entry: number, offset: number, parts: Buffer[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const { size } = await this.#expect(entry);
+      const held = this.#partial?.length ?? 0;
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      if (offset !== held) throw new ProtocolError('data that do not follow what came before');
+      if (length === 0 || held + length > size) throw new ProtocolError('more or less data than the manifest says');
+      const partial = this.#partial ?? (await this.#create());
+      await this.#orLetGo(partial.append(parts));
+    });
+  }
+
+  /** Verifies the whole file and puts it in place, under a numbered name if its own is taken; durable when resolved. */
+  fileEnd(entry: number, size: number, sha256: Buffer): Promise<ReceivedFile> {
+    return this.#inTurn(async () => {
+      const expected = await this.#expect(entry);
+      if (size !== expected.size || (this.#partial?.length ?? 0) !== size) {
+        throw new ProtocolError('a file that ends elsewhere than the manifest says');
+      }
+      const partial = this.#partial ?? (await this.#create());
+      if (!partial.digest().equals(sha256)) {
+        this.#state = 'idle';
+        this.#partial = null;
+        await partial.close();
+        await this.#destination.removeTemp();
+        throw new DigestMismatchError(expected.path);
+      }
+      await this.#orLetGo(partial.seal(expected));
+      this.#partial = null;
+      return this.#orLetGo(this.#destination.land(sha256.toString('hex')));
+    });
+  }
+
+  /** When all is in place: gives the folders their modes and times, and ends. */
+  complete(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.finished) throw new Error('complete() before all files are in place');
+      await this.#destination.makeFolders();
+      await this.#destination.finishFolders();
+      await this.#end();
+    });
+  }
+
+  /** Ends for good: takes away the temporary file and the folders that hold nothing. Files in place stay. */
+  discard(): Promise<void> {
+    this.#ending.abort(new Error('the transfer was discarded'));
+    return this.#inTurn(async () => {
+      await this.#letGo();
+      await this.#destination.removeTemp();
+      await this.#destination.removeEmptyFolders();
+      await this.#end();
+    });
+  }
+
+  /** Ends for now: closes everything and keeps what open() needs to go on. Does nothing after another end. */
+  suspend(): Promise<void> {
+    this.#ending.abort(new Error('the transfer was suspended'));
+    return this.#inTurn(() => this.#end(), 'also when ended');
+  }
+
+  async #expect(entry: number): Promise<ManifestEntry> {
+    if (this.#state !== 'flowing') throw new ProtocolError('data that nobody asked for');
+    await this.#destination.makeFolders();
+    const expected = this.#entries[entry];
+    if (!expected || entry !== this.#destination.next) throw new ProtocolError('data of another file than the next');
+    return expected;
+  }
+
+  async #create(): Promise<PartialFile> {
+    this.#partial = await PartialFile.create(await this.#destination.temp());
+    return this.#partial;
+  }
+
+  /** After a failure nothing is sure but what is on disk: it will be read again. */
+  async #orLetGo<T>(change: Promise<T>): Promise<T> {
+    try {
+      return await change;
+    } catch (error) {
+      await this.#letGo();
+      throw error;
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    this.#state = 'idle';
+    const partial = this.#partial;
+    this.#partial = null;
+    await partial?.close();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#state === 'ended') return;
+    await this.#letGo();
+    this.#state = 'ended';
+    await this.#destination.close();
+  }
+
+  #inTurn<T>(job: () => Promise<T>, when: 'unless ended' | 'also when ended' = 'unless ended'): Promise<T> {
+    const result = this.#turn.then(async () => {
+      try {
+        if (this.#state === 'ended' && when === 'unless ended') throw new Error('this transfer has ended here');
+        return await job();
+      } catch (error) {
+        throw explainDiskError(error, this.#into);
+      }
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}

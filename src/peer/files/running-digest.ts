@@ -1,0 +1,72 @@
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
+import { MAX_CHECKPOINTS } from '../../protocol/constants.js';
+import { READ_ONLY } from './open-flags.js';
+
+export const SHA256_BYTES = 32;
+const MIN_SPACING = 1024 * 1024;
+
+/** SHA-256 of a file as far as it was read: tells every prefix's digest on the way, and at last the whole file's. */
+export class RunningDigest {
+  readonly #hash: Hash;
+  #length: number;
+
+  constructor(hash: Hash = createHash('sha256'), length = 0) {
+    this.#hash = hash;
+    this.#length = length;
+  }
+
+  /** Bytes taken in so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  update(bytes: Buffer): void {
+    this.#hash.update(bytes);
+    this.#length += bytes.length;
+  }
+
+  digest(): Buffer {
+    return this.#hash.copy().digest();
+  }
+
+  copy(): RunningDigest {
+    return new RunningDigest(this.#hash.copy(), this.#length);
+  }
+}
+
+/** Takes the file in from where `digest` is up to `length`. False if the file is shorter. */
+export async function digestUpTo(
+  length: number,
+  file: FileHandle,
+  digest: RunningDigest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(MIN_SPACING, Math.max(length - digest.length, 0)));
+  while (digest.length < length) {
+    signal.throwIfAborted();
+    const wanted = Math.min(buffer.length, length - digest.length);
+    const { bytesRead } = await file.read(buffer, 0, wanted, digest.length);
+    if (bytesRead === 0) return false;
+    digest.update(buffer.subarray(0, bytesRead));
+  }
+  return true;
+}
+
+/** Where checkpoints of a file lie of which `length` bytes are there: evenly spaced, and one at the exact end. */
+export function checkpointLengths(length: number): number[] {
+  const spacing = MIN_SPACING * Math.max(1, Math.ceil(length / MIN_SPACING / MAX_CHECKPOINTS));
+  return Array.from({ length: Math.ceil(length / spacing) }, (_, index) => Math.min((index + 1) * spacing, length));
+}
+
+/** SHA-256, in hex, of the first `length` bytes of the file at `path`; of less if it is shorter. Follows no symlink. */
+export async function digestOfFile(path: string, length: number, signal: AbortSignal): Promise<string> {
+  const file = await open(path, READ_ONLY);
+  try {
+    const digest = new RunningDigest();
+    await digestUpTo(length, file, digest, signal);
+    return digest.digest().toString('hex');
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,149 @@
+import { join } from 'node:path';
+import { DATA_CHUNK_BYTES, MAX_CHECKPOINTS } from '../../protocol/constants.js';
+import { ProtocolError } from '../../protocol/errors.js';
+import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
+import { readAhead } from './read-ahead.js';
+import { RecentDigests } from './recent-digests.js';
+import { RunningDigest, SHA256_BYTES } from './running-digest.js';
+import { SourceFile } from './source-file.js';
+
+export { SourceChangedError } from './source-file.js';
+
+/** How often a file is looked at while it is read. Before its end is told it is looked at in any case. */
+const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
+/** Reading less than this again costs next to nothing. */
+const WORTH_REMEMBERING_BYTES = 1024 * 1024;
+
+export type Piece =
+  | { kind: 'resume'; entry: number; offset: number }
+  | { kind: 'data'; entry: number; offset: number; bytes: Buffer }
+  | { kind: 'fileEnd'; entry: number; size: number; sha256: Buffer };
+
+/** What the receiver has: all entries before `entry`, and these prefixes of that one. */
+export interface Wanted {
+  entry: number;
+  checkpoints: readonly Checkpoint[];
+}
+
+/** The files of one offer, as a stream that can begin again anywhere. */
+export class Sending {
+  readonly entries: readonly ManifestEntry[];
+  readonly #sources: ReadonlyMap<string, string>;
+  readonly #recent = new RecentDigests();
+  readonly #running = new Set<AsyncGenerator<Piece, void>>();
+  readonly #closing = new AbortController();
+
+  /** `sources`: the absolute local path of each top-level name, in the manifest's order. */
+  constructor(o: { transfer: string; entries: readonly ManifestEntry[]; sources: readonly string[] }) {
+    const tops = o.entries.filter(({ path }) => !path.includes('/'));
+    this.entries = o.entries;
+    this.#sources = new Map(tops.map(({ path }, index) => [path, o.sources[index] ?? '']));
+  }
+
+  /**
+   * Everything from where the receiver's content agrees to the end of the manifest, read one piece ahead; each piece has
+   * a buffer of its own. Throws a ProtocolError for an impossible want, a SourceChangedError for a file that is not what
+   * was offered, a UserError (7) for one that cannot be read.
+   */
+  async *pieces(wanted: Wanted, signal: AbortSignal): AsyncGenerator<Piece, void> {
+    checkWanted(wanted, this.entries);
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    const stream = readAhead(this.#stream(wanted, either));
+    this.#running.add(stream);
+    try {
+      yield* stream;
+      // close() ends the stream early, which must not look like its end.
+      either.throwIfAborted();
+    } finally {
+      this.#running.delete(stream);
+    }
+  }
+
+  /** Ends every stream and closes its file. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('sending has ended'));
+    await Promise.all([...this.#running].map((stream) => stream.return()));
+    this.#recent.clear();
+  }
+
+  async *#stream({ entry: first, checkpoints }: Wanted, signal: AbortSignal): AsyncGenerator<Piece, void> {
+    for (let index = first; index < this.entries.length; index++) {
+      signal.throwIfAborted();
+      const entry = this.entries[index];
+      if (entry && !entry.directory) yield* this.#file(index, entry, index === first ? checkpoints : null, signal);
+      else if (index === first) yield { kind: 'resume', entry: index, offset: 0 };
+    }
+  }
+
+  async *#file(
+    index: number,
+    entry: ManifestEntry,
+    checkpoints: readonly Checkpoint[] | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<Piece, void> {
+    const source = await SourceFile.open(this.#pathOf(entry), entry);
+    try {
+      const digest = await this.#agreed(source, index, checkpoints ?? [], signal);
+      if (checkpoints) yield { kind: 'resume', entry: index, offset: digest.length };
+      while (digest.length < entry.size) {
+        signal.throwIfAborted();
+        const offset = digest.length;
+        const bytes = await source.read(offset, Math.min(DATA_CHUNK_BYTES, entry.size - offset));
+        digest.update(bytes);
+        if (entry.size > WORTH_REMEMBERING_BYTES) this.#recent.keep(index, digest);
+        if (crosses(CHECK_EVERY_BYTES, offset, digest.length)) await source.checkUnchanged();
+        yield { kind: 'data', entry: index, offset, bytes };
+      }
+      await source.checkUnchanged();
+      yield { kind: 'fileEnd', entry: index, size: entry.size, sha256: digest.digest() };
+    } finally {
+      await source.close();
+    }
+  }
+
+  /** The running digest of the longest prefix that both sides have: up to the last checkpoint before one that differs. */
+  async #agreed(
+    source: SourceFile,
+    index: number,
+    checkpoints: readonly Checkpoint[],
+    signal: AbortSignal,
+  ): Promise<RunningDigest> {
+    const last = checkpoints.at(-1);
+    const recent = last && this.#recent.longestWithin(index, last.length);
+    if (recent) {
+      await source.digestUpTo(last.length, recent, signal);
+      // Then all before it agree as well: they are prefixes of this one.
+      if (recent.digest().equals(last.sha256)) return recent;
+    }
+    let agreed = new RunningDigest();
+    const digest = new RunningDigest();
+    for (const { length, sha256 } of checkpoints) {
+      await source.digestUpTo(length, digest, signal);
+      if (!digest.digest().equals(sha256)) break;
+      agreed = digest.copy();
+    }
+    return agreed;
+  }
+
+  #pathOf({ path }: ManifestEntry): string {
+    const [top = '', ...rest] = path.split('/');
+    return join(this.#sources.get(top) ?? '', ...rest);
+  }
+}
+
+function crosses(boundary: number, from: number, to: number): boolean {
+  return Math.floor(from / boundary) !== Math.floor(to / boundary);
+}
+
+function checkWanted({ entry, checkpoints }: Wanted, entries: readonly ManifestEntry[]): void {
+  if (!Number.isInteger(entry) || entry < 0 || entry > entries.length) throw new ProtocolError('no such entry to want');
+  if (checkpoints.length > MAX_CHECKPOINTS) throw new ProtocolError('too many checkpoints');
+  const size = entries[entry]?.size ?? 0;
+  let before = 0;
+  for (const { length, sha256 } of checkpoints) {
+    if (!Number.isInteger(length) || length <= before || length > size || sha256.length !== SHA256_BYTES) {
+      throw new ProtocolError('impossible checkpoints');
+    }
+    before = length;
+  }
+}

@@ -1,0 +1,42 @@
+import { open } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { describeSystemError, explainDiskError } from '../../../src/peer/files/disk-errors.js';
+import { ExitCode, ProtocolError, UserError } from '../../../src/protocol/errors.js';
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: something, write`), { code, syscall: 'write' });
+}
+
+it.each([
+  ['ENOSPC', 'is on a disk that is full', 'free some space'],
+  ['EDQUOT', 'quota is used up', 'free some space'],
+  ['EROFS', 'read-only', 'make it writable'],
+  ['EACCES', 'permission denied', 'make it writable'],
+  ['EPERM', 'permission denied', 'make it writable'],
+  ['ELOOP', 'in the place of a folder', 'move that away'],
+  ['EIO', 'EIO: something', ''],
+])('%s says what is wrong, and that the transfer goes on', (code, wrong, hint) => {
+  const explained = explainDiskError(systemError(code), '/some/folder');
+  expect(explained).toBeInstanceOf(UserError);
+  expect(explained).toMatchObject({ exitCode: ExitCode.transferIncomplete });
+  expect((explained as UserError).message).toMatch(/^"\/some\/folder" /);
+  expect((explained as UserError).message).toContain(wrong);
+  expect((explained as UserError).hint).toContain(hint);
+  expect((explained as UserError).hint).toContain('the transfer then goes on where it stopped');
+});
+
+it('what is no failure of the disk stays what it is', () => {
+  for (const error of [
+    new ProtocolError('x'),
+    new UserError(ExitCode.usage, 'x', 'y'),
+    new TypeError('x'),
+    Object.assign(new Error('x'), { code: 'ERR_INVALID_ARG_TYPE' }),
+  ]) {
+    expect(explainDiskError(error, '/some/folder')).toBe(error);
+  }
+});
+
+it('a system error is described without its call and path', async () => {
+  const error = await open('/not/there').catch((thrown: unknown) => thrown);
+  expect(describeSystemError(error)).toBe('no such file or directory');
+});

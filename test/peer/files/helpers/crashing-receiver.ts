@@ -1,0 +1,77 @@
+/**
+ * A process that receives a transfer and may kill itself with SIGKILL right before one of the steps that change the
+ * disk. Its one argument is a CrashPlan; it prints the path of each received file, and 'done <steps>' at the end.
+ */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import promises, { type FileHandle } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import type { Confinement } from '../../../../src/peer/files/folder.js';
+import type { LocalManifest } from '../../../../src/peer/files/manifest.js';
+import { Receiving } from '../../../../src/peer/files/receiving.js';
+import { Sending } from '../../../../src/peer/files/sending.js';
+import { hand } from './hand.js';
+
+export interface CrashPlan {
+  manifest: LocalManifest;
+  into: string;
+  /** Where the notes are kept. */
+  notes: string;
+  /** The step before which to die, counted from 1; 0: never. */
+  dieBefore: number;
+  confinement: Confinement;
+  /** False: as on a file system without hard links. */
+  links: boolean;
+}
+
+const plan: CrashPlan = JSON.parse(readFileSync(0, 'utf8'));
+let steps = 0;
+
+function step(): void {
+  steps++;
+  if (steps === plan.dieBefore) process.kill(process.pid, 'SIGKILL');
+}
+
+/** Replaces `target[name]` by itself with a step before it. */
+function watch<T extends object, K extends keyof T>(target: T, name: K): void {
+  const original = target[name] as (...args: unknown[]) => unknown;
+  target[name] = function (this: unknown, ...args: unknown[]) {
+    step();
+    return original.apply(this, args);
+  } as T[K];
+}
+
+async function watchDisk(): Promise<void> {
+  const probe = await promises.open('/dev/null');
+  const handles: FileHandle = Object.getPrototypeOf(probe);
+  await probe.close();
+  if (!plan.links) {
+    promises.link = () => Promise.reject(Object.assign(new Error('no links here'), { code: 'EPERM', syscall: 'link' }));
+  }
+  for (const name of ['open', 'mkdir', 'link', 'unlink', 'rename'] as const) watch(promises, name);
+  for (const name of ['sync', 'writev', 'chmod', 'utimes', 'truncate', 'close'] as const) watch(handles, name);
+  syncBuiltinESMExports();
+}
+
+const store = {
+  load: () => (existsSync(plan.notes) ? readFileSync(plan.notes, 'utf8') : ''),
+  save: (json: string) => {
+    step();
+    writeFileSync(`${plan.notes}.new`, json);
+    renameSync(`${plan.notes}.new`, plan.notes);
+  },
+};
+
+const { entries, sources } = plan.manifest;
+const { into, confinement } = plan;
+const { signal } = new AbortController();
+await watchDisk();
+const receiving = await Receiving.open({ transfer: '', entries, into, store, signal, confinement });
+if (receiving.recovered) console.log(receiving.recovered.path);
+const sending = new Sending({ transfer: '', entries, sources });
+for await (const piece of sending.pieces(await receiving.want(), signal)) {
+  const file = await hand(piece, receiving);
+  if (file) console.log(file.path);
+}
+await receiving.complete();
+await sending.close();
+console.log(`done ${steps}`);

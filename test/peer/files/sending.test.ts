@@ -1,0 +1,263 @@
+import {
+  appendFileSync,
+  chmodSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readManifest } from '../../../src/peer/files/manifest.js';
+import { type Piece, Sending, SourceChangedError } from '../../../src/peer/files/sending.js';
+import { DATA_CHUNK_BYTES } from '../../../src/protocol/constants.js';
+import { ProtocolError, UserError } from '../../../src/protocol/errors.js';
+import type { Checkpoint } from '../../../src/protocol/messages.js';
+import { asNobody } from './helpers/nobody.js';
+import { openFiles } from './helpers/open-files.js';
+import { never, scratchFolder } from './helpers/scratch.js';
+import { TRANSFER } from './helpers/transfer.js';
+import { noise, plant, sha256 } from './helpers/tree.js';
+
+const MIB = 1024 * 1024;
+const FROM_THE_START = { entry: 0, checkpoints: [] };
+
+async function offer(base: string, ...names: string[]): Promise<Sending> {
+  const { entries, sources } = await readManifest(
+    names.map((name) => join(base, name)),
+    never,
+  );
+  const sending = new Sending({ transfer: TRANSFER, entries, sources });
+  onTestFinished(() => sending.close());
+  return sending;
+}
+
+async function collect(pieces: AsyncIterable<Piece>): Promise<Piece[]> {
+  const all: Piece[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return all;
+}
+
+function outline(pieces: Piece[]): string[] {
+  return pieces.map((piece) => {
+    if (piece.kind === 'resume') return `resume ${piece.entry} at ${piece.offset}`;
+    if (piece.kind === 'data') return `data ${piece.entry} ${piece.offset}+${piece.bytes.length}`;
+    return `end ${piece.entry} ${piece.size}`;
+  });
+}
+
+function checkpoint(content: Buffer, length: number): Checkpoint {
+  return { length, sha256: Buffer.from(sha256(content.subarray(0, length)), 'hex') };
+}
+
+describe('a stream of pieces', () => {
+  it('carries file after file to the end of the manifest, folders and empty files by their place alone', async () => {
+    const base = scratchFolder();
+    const big = noise(2 * DATA_CHUNK_BYTES + 5);
+    plant(base, { 'd/a': 'alpha', 'd/e/': '', 'd/nothing': '', 'z.bin': big });
+    const pieces = await collect((await offer(base, 'd', 'z.bin')).pieces(FROM_THE_START, never));
+    expect(outline(pieces)).toEqual([
+      'resume 0 at 0',
+      'data 1 0+5',
+      'end 1 5',
+      'end 3 0',
+      `data 4 0+${DATA_CHUNK_BYTES}`,
+      `data 4 ${DATA_CHUNK_BYTES}+${DATA_CHUNK_BYTES}`,
+      `data 4 ${2 * DATA_CHUNK_BYTES}+5`,
+      `end 4 ${big.length}`,
+    ]);
+    const data = pieces.flatMap((piece) => (piece.kind === 'data' && piece.entry === 4 ? [piece.bytes] : []));
+    expect(Buffer.concat(data).equals(big)).toBe(true);
+    const digests = pieces.flatMap((piece) => (piece.kind === 'fileEnd' ? [piece.sha256.toString('hex')] : []));
+    expect(digests).toEqual([sha256('alpha'), sha256(''), sha256(big)]);
+  });
+
+  it('cuts at the chunk size and nowhere else', async () => {
+    for (const length of [DATA_CHUNK_BYTES - 1, DATA_CHUNK_BYTES, DATA_CHUNK_BYTES + 1]) {
+      const base = scratchFolder();
+      plant(base, { f: noise(length) });
+      const pieces = await collect((await offer(base, 'f')).pieces(FROM_THE_START, never));
+      const lengths = pieces.flatMap((piece) => (piece.kind === 'data' ? [piece.bytes.length] : []));
+      expect(lengths).toEqual(length > DATA_CHUNK_BYTES ? [DATA_CHUNK_BYTES, 1] : [length]);
+    }
+  });
+
+  it('is empty when nothing is missing', async () => {
+    const base = scratchFolder();
+    plant(base, { f: 'x' });
+    expect(await collect((await offer(base, 'f')).pieces({ entry: 1, checkpoints: [] }, never))).toEqual([]);
+  });
+
+  it.skipIf(!openFiles.known)('holds one file open, and none once it was left or ended', async () => {
+    const base = scratchFolder();
+    plant(base, { a: noise(3 * MIB), b: 'x' });
+    const sending = await offer(base, 'a', 'b');
+    for await (const piece of sending.pieces(FROM_THE_START, never)) {
+      if (piece.kind === 'data' && piece.offset === MIB) break;
+      expect(openFiles.below(base).length).toBeLessThanOrEqual(1);
+    }
+    expect(openFiles.below(base)).toEqual([]);
+    await collect(sending.pieces(FROM_THE_START, never));
+    expect(openFiles.below(base)).toEqual([]);
+  });
+
+  it.skipIf(!openFiles.known)('is ended by its signal, and by close()', async () => {
+    const base = scratchFolder();
+    plant(base, { a: noise(3 * MIB) });
+    const sending = await offer(base, 'a');
+    const stopping = new AbortController();
+    const stopped = (async () => {
+      for await (const _ of sending.pieces(FROM_THE_START, stopping.signal)) stopping.abort(new Error('enough'));
+    })();
+    await expect(stopped).rejects.toThrow('enough');
+    const left = sending.pieces(FROM_THE_START, never);
+    await left.next();
+    await left.next();
+    expect(openFiles.below(base)).toEqual([join(base, 'a')]);
+    await sending.close();
+    expect(openFiles.below(base)).toEqual([]);
+    await expect(collect(left)).rejects.toThrow('sending has ended');
+    await expect(collect(sending.pieces(FROM_THE_START, never))).rejects.toThrow('sending has ended');
+  });
+});
+
+describe('resuming', () => {
+  const content = noise(4 * MIB + 100);
+  const wrong = (length: number): Checkpoint => ({ length, sha256: Buffer.alloc(32, 1) });
+
+  async function resumesAt(checkpoints: Checkpoint[]): Promise<number> {
+    const base = scratchFolder();
+    plant(base, { before: 'x', f: content });
+    const [resume, ...rest] = await collect(
+      (await offer(base, 'before', 'f')).pieces({ entry: 1, checkpoints }, never),
+    );
+    if (resume?.kind !== 'resume') throw new Error('no resume');
+    const sent = rest.flatMap((piece) => (piece.kind === 'data' ? [piece.bytes] : []));
+    expect(Buffer.concat(sent).equals(content.subarray(resume.offset))).toBe(true);
+    expect(rest.at(-1)).toEqual({
+      kind: 'fileEnd',
+      entry: 1,
+      size: content.length,
+      sha256: Buffer.from(sha256(content), 'hex'),
+    });
+    return resume.offset;
+  }
+
+  it('goes on from the last checkpoint that agrees', async () => {
+    expect(await resumesAt([])).toBe(0);
+    expect(await resumesAt([checkpoint(content, MIB), checkpoint(content, 2 * MIB + 7)])).toBe(2 * MIB + 7);
+    expect(await resumesAt([checkpoint(content, content.length)])).toBe(content.length);
+  });
+
+  it('goes on from before the first checkpoint that differs, whatever comes after it', async () => {
+    expect(await resumesAt([checkpoint(content, MIB), wrong(2 * MIB), wrong(3 * MIB)])).toBe(MIB);
+    expect(await resumesAt([wrong(MIB)])).toBe(0);
+    expect(await resumesAt([checkpoint(content, 1), wrong(2 * MIB), checkpoint(content, 3 * MIB)])).toBe(1);
+  });
+
+  it('needs no reading from the start within one session, at whatever offset the receiver stands', async () => {
+    const base = scratchFolder();
+    plant(base, { f: content });
+    utimesSync(join(base, 'f'), 1e9, 1e9);
+    const sending = await offer(base, 'f');
+    await collect(sending.pieces(FROM_THE_START, never));
+    // Were the prefix read again, it would now be found to differ.
+    writeFileSync(join(base, 'f'), Buffer.concat([Buffer.alloc(MIB), content.subarray(MIB)]));
+    utimesSync(join(base, 'f'), 1e9, 1e9);
+    for (const length of [2 * MIB, 2 * MIB + 64 * 1024, 3 * MIB - 1, content.length]) {
+      const [resume] = await collect(sending.pieces({ entry: 0, checkpoints: [checkpoint(content, length)] }, never));
+      expect(resume).toEqual({ kind: 'resume', entry: 0, offset: length });
+    }
+  });
+
+  it.each<[what: string, wanted: { entry: number; checkpoints: Checkpoint[] }]>([
+    ['an entry beyond the end', { entry: 2, checkpoints: [] }],
+    ['a negative entry', { entry: -1, checkpoints: [] }],
+    ['half an entry', { entry: 0.5, checkpoints: [] }],
+    ['a checkpoint of nothing', { entry: 0, checkpoints: [wrong(0)] }],
+    ['a checkpoint beyond the end', { entry: 0, checkpoints: [wrong(6)] }],
+    ['checkpoints that do not rise', { entry: 0, checkpoints: [wrong(3), wrong(3)] }],
+    ['a digest of another length', { entry: 0, checkpoints: [{ length: 3, sha256: Buffer.alloc(31) }] }],
+    ['too many checkpoints', { entry: 0, checkpoints: Array.from({ length: 4097 }, (_, n) => wrong(n + 1)) }],
+    ['checkpoints of nothing at all', { entry: 1, checkpoints: [wrong(1)] }],
+  ])('refuses %s', async (_what, wanted) => {
+    const base = scratchFolder();
+    plant(base, { f: '12345' });
+    await expect(collect((await offer(base, 'f')).pieces(wanted, never))).rejects.toThrow(ProtocolError);
+  });
+});
+
+describe('a source that is not what was offered', () => {
+  const changes: [what: string, change: (path: string) => void][] = [
+    ['longer', (path) => appendFileSync(path, 'x')],
+    ['shorter', (path) => truncateSync(path, 5)],
+    ['of another time', (path) => utimesSync(path, 1, 1)],
+    ['gone', (path) => rmSync(path)],
+    [
+      'a folder',
+      (path) => {
+        rmSync(path);
+        plant(path, { x: '' });
+      },
+    ],
+    [
+      'a symlink to what was there',
+      (path) => {
+        renameSync(path, `${path}2`);
+        symlinkSync(`${path}2`, path);
+      },
+    ],
+  ];
+
+  it.each(changes)('is noticed before it is read: %s', async (_what, change) => {
+    const base = scratchFolder();
+    plant(base, { 'd/a': 'first', 'd/b': noise(1_000) });
+    const sending = await offer(base, 'd');
+    change(join(base, 'd/b'));
+    const seen: Piece[] = [];
+    const reading = (async () => {
+      for await (const piece of sending.pieces(FROM_THE_START, never)) seen.push(piece);
+    })();
+    await expect(reading).rejects.toThrow(SourceChangedError);
+    await expect(reading).rejects.toMatchObject({
+      entry: 'd/b',
+      message: expect.stringContaining('"d/b" has changed'),
+    });
+    expect(outline(seen)).toEqual(['resume 0 at 0', 'data 1 0+5', 'end 1 5']);
+  });
+
+  it.each<[what: string, change: (path: string) => void]>([
+    ['longer', (path) => appendFileSync(path, 'x')],
+    ['shorter', (path) => truncateSync(path, MIB)],
+    ['rewritten', (path) => writeFileSync(path, noise(40 * MIB, 2))],
+  ])('is noticed while it is read, before its end is told: %s', async (_what, change) => {
+    const base = scratchFolder();
+    plant(base, { f: noise(40 * MIB) });
+    const sending = await offer(base, 'f');
+    const seen: Piece[] = [];
+    const reading = (async () => {
+      for await (const piece of sending.pieces(FROM_THE_START, never)) {
+        seen.push(piece);
+        if (seen.length === 10) change(join(base, 'f'));
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({ name: 'SourceChangedError', entry: 'f' });
+    expect(seen.length).toBeLessThan(100);
+    expect(seen.some(({ kind }) => kind === 'fileEnd')).toBe(false);
+  });
+
+  it.skipIf(!asNobody.possible)('is said to be unreadable when it has become so', async () => {
+    const base = scratchFolder();
+    plant(base, { f: 'x' });
+    chmodSync(base, 0o755);
+    const sending = await offer(base, 'f');
+    chmodSync(join(base, 'f'), 0o000);
+    await asNobody.run(async () => {
+      const reading = collect(sending.pieces(FROM_THE_START, never));
+      await expect(reading).rejects.toThrow(UserError);
+      await expect(reading).rejects.toThrow('"f" cannot be read any more: permission denied');
+    });
+  });
+});
