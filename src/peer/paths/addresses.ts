@@ -1,0 +1,71 @@
+import net from 'node:net';
+import os from 'node:os';
+import { plainAddress } from '../../protocol/address.js';
+
+/** Where no packet of ours goes, whoever names it: multicast, broadcast, link-local, reserved, unspecified. */
+const FORBIDDEN = blockList([
+  ['0.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['224.0.0.0', 3],
+  ['::', 96],
+  ['fe80::', 10],
+  ['ff00::', 8],
+]);
+
+const LOOPBACK = blockList([
+  ['127.0.0.0', 8],
+  ['::1', 128],
+]);
+
+export function isLoopback(address: string): boolean {
+  return LOOPBACK.check(address, family(address));
+}
+
+/**
+ * May packets be sent there at a peer's word? Loopback only when the mediator itself is on loopback. An address has one
+ * text form here, so that none slips through in another: neither IPv4-mapped nor longer than need be.
+ */
+export function isUsable(address: string, loopbackAllowed: boolean): boolean {
+  if (net.isIP(address) === 0 || address !== canonical(address)) return false;
+  if (isLoopback(address)) return loopbackAllowed;
+  return !FORBIDDEN.check(address, family(address));
+}
+
+/** TCP and UDP tell the same ones, and what the mediator saw besides: all together must stay below MAX_CANDIDATES. */
+const MAX_HOST_ADDRESSES = 5;
+
+/** This machine's own addresses of the kinds that a peer may be told, as far as there is room for them. */
+export function hostAddresses(loopbackAllowed: boolean): string[] {
+  const all = Object.values(os.networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return [...new Set(all.map(({ address }) => plainAddress(address)))]
+    .filter((address) => isUsable(address, loopbackAllowed))
+    .slice(0, MAX_HOST_ADDRESSES);
+}
+
+/** Is it on a network that one of this machine's interfaces is on, with no gateway in between? */
+export function isOnOwnNetwork(address: string): boolean {
+  if (isLoopback(address)) return true;
+  return Object.values(os.networkInterfaces()).some((addresses) =>
+    addresses?.some(({ cidr, internal }) => !internal && cidr !== null && contains(cidr, address)),
+  );
+}
+
+function canonical(address: string): string {
+  return plainAddress(new net.SocketAddress({ address, family: family(address) }).address);
+}
+
+function contains(cidr: string, address: string): boolean {
+  const [network = '', prefix = ''] = cidr.split('/');
+  if (net.isIP(network) !== net.isIP(address)) return false;
+  return blockList([[network, Number(prefix)]]).check(address, family(address));
+}
+
+function blockList(subnets: [string, number][]): net.BlockList {
+  const list = new net.BlockList();
+  for (const [address, prefix] of subnets) list.addSubnet(address, prefix, family(address));
+  return list;
+}
+
+function family(address: string): 'ipv4' | 'ipv6' {
+  return net.isIPv6(address) ? 'ipv6' : 'ipv4';
+}

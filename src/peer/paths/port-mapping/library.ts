@@ -1,0 +1,129 @@
+import { Worker } from 'node:worker_threads';
+import { type AskForLease, LEASE_SECONDS } from './lease.js';
+import type { Granted, LibraryAnswer, LibraryJob, LibraryLanguage } from './library-jobs.js';
+
+/** Of one job. UPnP devices may take a second before they answer a search. */
+const TIMEOUT_MS = 2_500;
+/** A gateway's description has a few kilobytes; whoever sends more on purpose ends the thread. */
+const LIMITS = { maxOldGenerationSizeMb: 64 };
+
+interface Thread {
+  worker: Worker;
+  /** By the job's number. */
+  pending: Map<number, { resolve(granted: Granted): void; reject(error: Error): void }>;
+}
+
+type Wish = Omit<LibraryJob, 'number' | 'kind' | 'timeoutMs'>;
+
+/** UPnP IGD and NAT-PMP, in a thread that runs while there is something to do or a lease to look after. */
+export class Library {
+  #thread: Thread | null = null;
+  #jobs = 0;
+  #leases = 0;
+
+  askBy(language: LibraryLanguage): AskForLease {
+    return async (request, gateway, signal) => {
+      this.#leases += 1;
+      try {
+        const wish = { ...request, language, gateway, externalPort: request.internalPort };
+        const granted = await this.#mapUnlessAborted(wish, signal);
+        return this.#lease({ ...wish, gateway: granted.gateway, externalPort: granted.external.port }, granted);
+      } catch (error) {
+        this.#forgetLease();
+        throw error;
+      }
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#thread?.worker.terminate();
+  }
+
+  /** It does not tell for how long a lease was granted. */
+  #lease(granted: Wish, { external }: Granted): Awaited<ReturnType<AskForLease>> {
+    const lifetimeMs = LEASE_SECONDS * 1000;
+    return {
+      external,
+      lifetimeMs,
+      renew: (signal) => unlessAborted(this.#perform('map', granted), signal).then(() => lifetimeMs),
+      end: async (signal) => {
+        await unlessAborted(this.#perform('end', granted), signal).finally(() => this.#forgetLease());
+      },
+    };
+  }
+
+  /** What is granted too late is given back. */
+  async #mapUnlessAborted(wish: Wish, signal: AbortSignal): Promise<Granted> {
+    signal.throwIfAborted();
+    const mapping = this.#perform('map', wish);
+    try {
+      return await unlessAborted(mapping, signal);
+    } catch (error) {
+      mapping
+        .then(({ gateway, external }) => this.#perform('end', { ...wish, gateway, externalPort: external.port }))
+        .catch(() => {});
+      throw error;
+    }
+  }
+
+  async #perform(kind: LibraryJob['kind'], wish: Wish): Promise<Granted> {
+    this.#thread ??= this.#startThread();
+    const { worker, pending } = this.#thread;
+    this.#jobs += 1;
+    const job: LibraryJob = { ...wish, kind, number: this.#jobs, timeoutMs: TIMEOUT_MS };
+    worker.postMessage(job);
+    try {
+      return await new Promise<Granted>((resolve, reject) => pending.set(job.number, { resolve, reject }));
+    } finally {
+      pending.delete(job.number);
+      this.#restIfIdle();
+    }
+  }
+
+  #startThread(): Thread {
+    const pending: Thread['pending'] = new Map();
+    const worker = new Worker(new URL('./library-worker.js', import.meta.url), {
+      env: {},
+      stdout: true,
+      stderr: true,
+      resourceLimits: LIMITS,
+    });
+    worker.unref();
+    worker.on('message', (answer: LibraryAnswer) => {
+      const waiting = pending.get(answer.number);
+      if ('problem' in answer) waiting?.reject(new Error(answer.problem));
+      else waiting?.resolve(answer);
+    });
+    // Its end follows, and says all that matters.
+    worker.on('error', () => {});
+    worker.on('exit', () => {
+      if (this.#thread?.worker === worker) this.#thread = null;
+      for (const { reject } of pending.values()) reject(new Error('the library for it has failed'));
+    });
+    return { worker, pending };
+  }
+
+  #forgetLease(): void {
+    this.#leases -= 1;
+    this.#restIfIdle();
+  }
+
+  #restIfIdle(): void {
+    if (!this.#thread || this.#leases > 0 || this.#thread.pending.size > 0) return;
+    void this.#thread.worker.terminate();
+    this.#thread = null;
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,113 @@
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { plainAddress } from '../../protocol/address.js';
+import { errorCode } from '../../protocol/errors.js';
+import type { Candidate } from '../../protocol/messages.js';
+import { dial } from '../dial.js';
+import { hostAddresses } from './addresses.js';
+import type { Path, PathFactory, PathSurroundings } from './path.js';
+
+const CONNECT_TIMEOUT_MS = 4_000;
+/** The peer may begin to listen a little after we begin to dial. */
+const REFUSED_RETRY_MS = 200;
+const REFUSED_RETRIES = 5;
+const BACKLOG = 16;
+
+/** Ordinary TCP connections, both ways: one listener, and one dial to each of the peer's TCP candidates. */
+export const tcpDirect: PathFactory = (surroundings) => new TcpDirect(surroundings);
+
+class TcpDirect implements Path {
+  readonly #surroundings: PathSurroundings;
+  #listener: net.Server | null = null;
+  #stopped = false;
+
+  constructor(surroundings: PathSurroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  async gather(): Promise<Candidate[]> {
+    this.#listener = await listenOnAnyPort((socket) => this.#accept(socket));
+    const { port } = this.#listener.address() as net.AddressInfo;
+    if (this.#stopped) this.#listener.close();
+    return hostAddresses(this.#surroundings.loopbackAllowed).map((address) => ({
+      type: 'host',
+      transport: 'tcp',
+      address,
+      port,
+      seenPorts: [],
+    }));
+  }
+
+  async attempt(candidates: Candidate[], signal: AbortSignal): Promise<void> {
+    const targets = candidates.filter(({ transport }) => transport === 'tcp');
+    await Promise.all(targets.map((candidate) => this.#dialPatiently(candidate, signal)));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#listener?.close();
+  }
+
+  #accept(socket: net.Socket): void {
+    socket.setNoDelay(true);
+    const remote = { address: plainAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+    this.#surroundings.opened('tcp-direct', { stream: socket, remote, dialled: false });
+  }
+
+  async #dialPatiently(candidate: Candidate, signal: AbortSignal): Promise<void> {
+    for (let retries = REFUSED_RETRIES; !signal.aborted; retries -= 1) {
+      try {
+        const { address: host, port } = candidate;
+        const stream = await dial({ host, port }, CONNECT_TIMEOUT_MS, signal);
+        this.#surroundings.opened('tcp-direct', { stream, remote: candidate, dialled: true });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (errorCode(error) !== 'ECONNREFUSED' || retries === 0) {
+          this.#surroundings.failed('tcp-direct', candidate, outcomeOf(error));
+          return;
+        }
+      }
+      await sleep(REFUSED_RETRY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+/** On every address, IPv6 and IPv4 alike; on IPv4 alone where the machine has no IPv6. */
+async function listenOnAnyPort(onConnection: (socket: net.Socket) => void): Promise<net.Server> {
+  try {
+    return await listen({ host: '::', port: 0 }, onConnection);
+  } catch (error) {
+    if (errorCode(error) !== 'EAFNOSUPPORT' && errorCode(error) !== 'EADDRNOTAVAIL') throw error;
+    return await listen({ host: '0.0.0.0', port: 0 }, onConnection);
+  }
+}
+
+export function listen(
+  where: { host: string; port: number },
+  onConnection: (socket: net.Socket) => void,
+): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer(onConnection);
+    server.maxConnections = 64;
+    server.once('error', reject);
+    server.listen({ ...where, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      // An accept that fails (no descriptors left) costs that one connection.
+      server.on('error', () => {});
+      resolve(server);
+    });
+  });
+}
+
+function outcomeOf(error: unknown): string {
+  switch (errorCode(error)) {
+    case 'ECONNREFUSED':
+      return 'refused';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'no route';
+    default:
+      return error instanceof Error && error.message === 'no answer' ? 'no answer' : (errorCode(error) ?? 'failed');
+  }
+}
