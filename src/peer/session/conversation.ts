@@ -1,0 +1,58 @@
+import type { PathKind } from '../../protocol/messages.js';
+import type { MessageEvent, SessionEvent, StatusEvent } from './events.js';
+
+/**
+ * One session as its face sees it: full screen, line mode and JSON mode are three callers of these methods and three
+ * listeners to the same events. Methods that name something unknown throw a UserError (exit code 2).
+ */
+export interface Conversation {
+  /** Listeners are called in order, synchronously, after the fact is on disk. Returns the function that unsubscribes. */
+  subscribe(listener: (event: SessionEvent) => void): () => void;
+
+  /** Journals the message and sends it when it can. The same `ref` again returns the first one's id. */
+  message(text: string, ref?: string): string;
+  /** Walks the paths, then offers them. Throws a UserError if one cannot be read. */
+  send(paths: string[], ref?: string): Promise<string>;
+  /** The same, unless an earlier run offered just these files, unchanged, and they are not all there: then that goes on. */
+  sendOrResume(paths: string[]): Promise<string>;
+  /** `into`: a local folder, created if missing. Rejects with a UserError if there is not room enough. */
+  accept(transfer: string, into?: string): Promise<void>;
+  decline(transfer: string): void;
+  cancel(transfer: string): void;
+  /** The person has seen this message of the peer's. */
+  read(id: string): void;
+  status(): StatusEvent;
+
+  /** The last `count` messages, oldest first, both sides'. */
+  history(count: number): HistoryLine[];
+  search(text: string, count: number): HistoryLine[];
+  /** Both keys' words in the same order on both sides. */
+  verification(): Verification;
+  path(): PathReport;
+  peer(): PeerCard;
+
+  /** Tells the peer, ends the link, releases everything. The last event is `bye`. */
+  quit(): Promise<void>;
+}
+
+export interface HistoryLine extends Omit<MessageEvent, 'event' | 'replayed' | 'ref'> {
+  state: 'sent' | 'delivered' | 'read' | 'received';
+}
+
+export interface PeerCard {
+  id: string;
+  /** The contact's name, or the id's first 16 digits. */
+  name: string;
+  verified: boolean;
+}
+
+export interface Verification {
+  /** Ordered by peer id, so that both people see the same lines. */
+  keys: { whose: 'me' | 'peer'; id: string; words: string[] }[];
+}
+
+export interface PathReport {
+  current: { path: PathKind; remote: string; rttMs: number; group: string; why: string } | null;
+  /** What else was tried since the last introduction, and how each ended. */
+  attempts: { path: PathKind; remote: string; outcome: string }[];
+}

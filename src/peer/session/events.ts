@@ -1,0 +1,73 @@
+import type { PathKind } from '../../protocol/messages.js';
+
+/** What a session tells its face. JSON mode prints these as they are: the contract's events, field by field. */
+export type SessionEvent =
+  | { event: 'online' }
+  | { event: 'waiting' }
+  | { event: 'offline'; reason: string }
+  | { event: 'connected'; peer: string; path: PathKind; remote: string; rttMs: number; group: string }
+  | { event: 'path'; path: PathKind; remote: string; why: string }
+  | { event: 'disconnected'; reason: string }
+  | MessageEvent
+  | { event: 'delivered'; id: string }
+  | { event: 'read'; id: string }
+  | { event: 'offer'; transfer: string; files: OfferedFile[]; replayed?: true }
+  | { event: 'offered'; transfer: string; files: OfferedFile[]; ref?: string }
+  | { event: 'accepted'; transfer: string; into: string | null }
+  | { event: 'declined'; transfer: string; reason?: string }
+  | ProgressEvent
+  | { event: 'file'; transfer: string; name: string; path: string; bytes: number; sha256: string }
+  | { event: 'transferred'; transfer: string }
+  | { event: 'cancelled'; transfer: string; by: 'me' | 'peer'; reason?: string }
+  | StatusEvent
+  | { event: 'error'; code: number; message: string; hint: string; transfer?: string }
+  | { event: 'bye' };
+
+export interface MessageEvent {
+  event: 'message';
+  /** `journal-sequence`: the same on both sides and across restarts. */
+  id: string;
+  from: 'me' | 'peer';
+  text: string;
+  /** ISO 8601, the writer's clock. */
+  at: string;
+  ref?: string;
+  replayed?: true;
+}
+
+export interface OfferedFile {
+  /** Relative path, '/' between its parts; an empty folder ends in '/'. Not sanitised for a terminal. */
+  name: string;
+  size: number;
+}
+
+export interface ProgressEvent {
+  event: 'progress';
+  transfer: string;
+  /** The file on its way now. */
+  name: string;
+  /** Of the whole transfer. */
+  bytes: number;
+  total: number;
+  bytesPerSecond: number;
+  etaSeconds: number | null;
+}
+
+export interface StatusEvent {
+  event: 'status';
+  state: 'connecting' | 'waiting' | 'connected' | 'reconnecting';
+  path: PathKind | null;
+  transfers: TransferStatus[];
+  /** Messages and other items not yet on the peer's disk. */
+  outbox: number;
+}
+
+export interface TransferStatus {
+  transfer: string;
+  direction: 'send' | 'receive';
+  state: 'offered' | 'accepted';
+  name: string;
+  files: number;
+  bytes: number;
+  total: number;
+}

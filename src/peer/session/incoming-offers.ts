@@ -1,0 +1,165 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES } from '../../protocol/constants.js';
+import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
+import type { ManifestEntry } from '../../protocol/messages.js';
+import { checkManifest, offeredFiles } from '../files/manifest.js';
+import { ensureRoom } from '../files/space.js';
+import type { TransferRecord } from './journal/journal.js';
+import { type AfterCommit, type TransferContext, transferTrouble, unknownTransfer } from './transfer-context.js';
+
+/** Offers that may wait for an answer; a peer that makes more is declined. */
+const MAX_OPEN_OFFERS = 100;
+
+/** What the peer offers, from the first part of its manifest to the person's answer. */
+export class IncomingOffers {
+  readonly #context: TransferContext;
+  readonly #defaultInto: string;
+  readonly #onAccepted: (record: TransferRecord) => void;
+
+  constructor(context: TransferContext, defaultInto: string, onAccepted: (record: TransferRecord) => void) {
+    this.#context = context;
+    this.#defaultInto = defaultInto;
+    this.#onAccepted = onAccepted;
+  }
+
+  /** Offers from before a restart that nobody has answered yet. */
+  replay(): void {
+    for (const { transfer, direction, state } of this.#context.journal.transfers()) {
+      if (direction === 'receive' && state === 'offered') this.#announce(transfer, true);
+    }
+  }
+
+  /** Inside the journal's transaction. */
+  manifestPart(transfer: string, entries: ManifestEntry[]): AfterCommit {
+    const { journal } = this.#context;
+    const record = journal.transfer(transfer);
+    if (record && !isComingIn(record)) return () => {};
+    if (!record) this.#dropUnfinishedManifest();
+    const held = journal.manifestSize(transfer);
+    if (held.entries + entries.length > MAX_MANIFEST_ENTRIES || held.bytes > MAX_MANIFEST_BYTES) {
+      throw new ProtocolError('a manifest beyond all bounds');
+    }
+    if (!record) journal.saveTransfer(newRecord(transfer));
+    journal.addManifest(transfer, entries);
+    return () => {};
+  }
+
+  /** Peers send one manifest after the other: what was begun before belongs to an offer that will never come. */
+  #dropUnfinishedManifest(): void {
+    const { journal } = this.#context;
+    for (const record of journal.transfers()) {
+      if (record.state === 'incoming') journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled' });
+    }
+  }
+
+  /** Inside the journal's transaction. */
+  offer(transfer: string, count: number, bytes: number): AfterCommit {
+    const { journal, outbox, emit } = this.#context;
+    const record = journal.transfer(transfer) ?? newRecord(transfer);
+    if (!isComingIn(record)) return () => {};
+    const entries = journal.manifest(transfer);
+    // Parts of it came here before this journal was lost, and will not come again.
+    const objection = entries.length === count ? this.#objectionTo(entries, bytes) : 'its list of files is incomplete';
+    if (objection) {
+      journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
+      journal.append({ kind: 'decline', transfer, reason: objection }, Date.now());
+      return () => {
+        emit(transferTrouble(transfer, new Error(`an offer of files was refused: ${objection}`)));
+        outbox.flush();
+      };
+    }
+    journal.saveTransfer({ ...record, state: 'offered', bytes, entries: count });
+    return () => this.#announce(transfer, false);
+  }
+
+  /** Why an offer is declined without asking anyone, if it is. */
+  #objectionTo(entries: ManifestEntry[], bytes: number): string | null {
+    const open = this.#context.journal
+      .transfers()
+      .filter(({ direction, state }) => direction === 'receive' && state === 'offered');
+    if (open.length >= MAX_OPEN_OFFERS) return 'too many offers are waiting for an answer';
+    try {
+      checkManifest(entries);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return error.message;
+    }
+    const total = entries.reduce((sum, { size }) => sum + size, 0);
+    return total === bytes ? null : 'its sizes do not add up';
+  }
+
+  async accept(transfer: string, into: string | undefined): Promise<void> {
+    const { journal, outbox, emit } = this.#context;
+    const record = this.#offered(transfer);
+    const folder = path.resolve(into ?? this.#defaultInto);
+    await ensureRoom(folder, record.bytes);
+    await makeFolder(folder);
+    // It may have been answered or cancelled while the disk was asked.
+    const current = this.#offered(transfer);
+    const accepted: TransferRecord = { ...current, state: 'accepted', into: folder };
+    journal.transaction(() => {
+      journal.saveTransfer(accepted);
+      journal.append({ kind: 'accept', transfer }, Date.now());
+    });
+    emit({ event: 'accepted', transfer, into: folder });
+    outbox.flush();
+    this.#onAccepted(accepted);
+  }
+
+  decline(transfer: string): void {
+    const { journal, outbox, emit } = this.#context;
+    const record = this.#offered(transfer);
+    journal.transaction(() => {
+      journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
+      journal.append({ kind: 'decline', transfer, reason: '' }, Date.now());
+    });
+    emit({ event: 'declined', transfer });
+    outbox.flush();
+  }
+
+  #offered(transfer: string): TransferRecord {
+    const record = this.#context.journal.transfer(transfer);
+    if (record?.direction !== 'receive' || record.state !== 'offered') throw unknownTransfer(transfer);
+    return record;
+  }
+
+  #announce(transfer: string, replayed: boolean): void {
+    const files = offeredFiles(this.#context.journal.manifest(transfer));
+    this.#context.emit({ event: 'offer', transfer, files, ...(replayed && { replayed }) });
+  }
+}
+
+/** A peer whose journal was restored from a backup may offer again what is here already: that is passed over. */
+function isComingIn({ direction, state }: TransferRecord): boolean {
+  return direction === 'receive' && state === 'incoming';
+}
+
+function newRecord(transfer: string): TransferRecord {
+  return {
+    transfer,
+    direction: 'receive',
+    state: 'incoming',
+    outcome: null,
+    into: null,
+    sources: [],
+    ref: null,
+    bytes: 0,
+    entries: 0,
+    progress: '',
+    announced: false,
+  };
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new UserError(
+      ExitCode.transferIncomplete,
+      `the folder ${folder} cannot be made: ${errorMessage(error)}`,
+      'Choose another folder to receive into.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,241 @@
+import type { DataChunk } from '../../protocol/data-frames.js';
+import { ProtocolError, UserError } from '../../protocol/errors.js';
+import type { Link } from '../../protocol/link.js';
+import type { ManifestEntry, PeerMessage } from '../../protocol/messages.js';
+import { DigestMismatchError, type ReceivedFile, Receiving } from '../files/receiving.js';
+import type { TransferStatus } from './events.js';
+import { IncomingOffers } from './incoming-offers.js';
+import type { TransferRecord } from './journal/journal.js';
+import { ProgressReport } from './progress-report.js';
+import { ReceivingRun } from './receiving-run.js';
+import { type AfterCommit, type TransferContext, transferTrouble } from './transfer-context.js';
+
+/** After a full disk, say: the next try. */
+const RETRY_MS = 5_000;
+/** A file that keeps arriving wrong is not going to be right. */
+const MAX_MISMATCHES = 3;
+
+/** The files that this side has accepted, written as far as they have come, over whatever link there is. */
+export class IncomingTransfers {
+  readonly offers: IncomingOffers;
+  readonly #context: TransferContext;
+  readonly #defaultInto: string;
+  readonly #receivings = new Map<string, Receiving>();
+  readonly #runs = new Map<number, ReceivingRun>();
+  /** One start after the other: two at once would write the same file. */
+  readonly #starting = new Map<string, Promise<void>>();
+  readonly #retries = new Map<string, NodeJS.Timeout>();
+  readonly #mismatches = new Map<string, number>();
+  readonly #discards = new Set<Promise<void>>();
+  /** What the disk refused to go on with: its folder may be another one by the next try. */
+  readonly #stale = new Set<string>();
+  /** Files that an event has told of: those of an earlier run come again with each link. */
+  readonly #told = new WeakSet<ReceivedFile>();
+  readonly #closing = new AbortController();
+  #link: Link | null = null;
+  #lastStream = 0;
+
+  constructor(context: TransferContext, defaultInto: string) {
+    this.#context = context;
+    this.#defaultInto = defaultInto;
+    this.offers = new IncomingOffers(context, defaultInto, (record) => this.#begin(record));
+  }
+
+  /** Goes on with everything that was accepted. */
+  start(link: Link): void {
+    this.#link = link;
+    for (const record of this.#context.journal.transfers()) {
+      if (record.direction === 'receive' && record.state === 'accepted') this.#begin(record);
+    }
+  }
+
+  stop(): void {
+    this.#link = null;
+    for (const timer of this.#retries.values()) clearTimeout(timer);
+    this.#retries.clear();
+    for (const run of this.#runs.values()) run.stop();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('the session was closed'));
+    this.stop();
+    await Promise.all(this.#starting.values());
+    await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+    await Promise.all(this.#discards);
+    await Promise.all([...this.#receivings.values()].map((receiving) => receiving.suspend()));
+  }
+
+  /**
+   * Cancelled by either side: nothing more is written, and what was not finished is taken away. Called inside the
+   * journal's transaction, before the manifest goes.
+   */
+  drop(record: TransferRecord): AfterCommit {
+    const entries = this.#context.journal.manifest(record.transfer);
+    return () => {
+      const discard = this.#discard(record, entries)
+        .catch((error) => this.#context.emit(transferTrouble(record.transfer, error)))
+        .finally(() => this.#discards.delete(discard));
+      this.#discards.add(discard);
+    };
+  }
+
+  step(message: Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>): void {
+    this.#runs.get(message.stream)?.step(message);
+  }
+
+  data(chunk: DataChunk): void {
+    this.#runs.get(chunk.stream)?.data(chunk);
+  }
+
+  status(record: TransferRecord): TransferStatus {
+    return {
+      transfer: record.transfer,
+      direction: 'receive',
+      state: record.state === 'accepted' ? 'accepted' : 'offered',
+      name: this.#context.journal.manifest(record.transfer)[0]?.path ?? '',
+      files: record.entries,
+      bytes: this.#receivings.get(record.transfer)?.bytesInPlace ?? 0,
+      total: record.bytes,
+    };
+  }
+
+  #begin(record: TransferRecord): void {
+    const link = this.#link;
+    if (!link) return;
+    const { transfer } = record;
+    this.#lastStream += 1;
+    const stream = this.#lastStream;
+    const before = this.#starting.get(transfer) ?? Promise.resolve();
+    const started = before.then(() => this.#run(record, link, stream)).catch((error) => this.#failed(transfer, error));
+    this.#starting.set(transfer, started);
+  }
+
+  async #run(record: TransferRecord, link: Link, stream: number): Promise<void> {
+    const { transfer } = record;
+    await this.#stopRuns(transfer);
+    if (this.#stale.delete(transfer)) await this.#letGo(transfer);
+    const { journal } = this.#context;
+    if (link !== this.#link || link.closed || journal.transfer(transfer)?.state !== 'accepted') return;
+    const entries = journal.manifest(transfer);
+    const receiving = await this.#open(record, entries);
+    if (link !== this.#link || link.closed) return;
+    const progress = new ProgressReport(transfer, record.bytes, this.#context.emit);
+    const nameOf = (entry: number) => entries[entry]?.path ?? '';
+    const run = new ReceivingRun({
+      transfer,
+      stream,
+      link,
+      receiving,
+      handlers: {
+        onProgress: (entry) => progress.update(nameOf(entry), receiving.bytesInPlace),
+        onFile: (file) => this.#fileInPlace(transfer, file),
+        onComplete: () => {
+          progress.finish(nameOf(entries.length - 1));
+          this.#complete(transfer);
+        },
+        onFailure: (error) => this.#failed(transfer, error),
+      },
+    });
+    this.#runs.set(stream, run);
+    await run.start();
+  }
+
+  #fileInPlace(transfer: string, file: ReceivedFile): void {
+    if (this.#told.has(file)) return;
+    this.#told.add(file);
+    this.#mismatches.delete(transfer);
+    const { name, path: local, bytes, sha256 } = file;
+    this.#context.emit({ event: 'file', transfer, name, path: local, bytes, sha256 });
+  }
+
+  async #stopRuns(transfer: string): Promise<void> {
+    for (const [stream, run] of this.#runs) {
+      if (run.transfer !== transfer) continue;
+      this.#runs.delete(stream);
+      await run.stop();
+    }
+  }
+
+  async #open(record: TransferRecord, entries: ManifestEntry[]): Promise<Receiving> {
+    const { transfer, into } = record;
+    const known = this.#receivings.get(transfer);
+    if (known) return known;
+    const { journal } = this.#context;
+    const receiving = await Receiving.open({
+      transfer,
+      entries,
+      into: into ?? this.#defaultInto,
+      store: {
+        load: () => journal.transfer(transfer)?.progress ?? '',
+        save: (progress) => {
+          const current = journal.transfer(transfer);
+          if (current) journal.saveTransfer({ ...current, progress });
+        },
+      },
+      signal: this.#closing.signal,
+    });
+    this.#receivings.set(transfer, receiving);
+    return receiving;
+  }
+
+  async #letGo(transfer: string): Promise<void> {
+    const receiving = this.#receivings.get(transfer);
+    this.#receivings.delete(transfer);
+    await receiving?.suspend();
+  }
+
+  #complete(transfer: string): void {
+    const { journal, outbox, emit } = this.#context;
+    this.#receivings.delete(transfer);
+    const record = journal.transfer(transfer);
+    if (record?.state !== 'accepted') return;
+    journal.transaction(() => {
+      journal.saveTransfer({ ...record, state: 'finished', outcome: 'transferred' });
+      journal.append({ kind: 'done', transfer }, Date.now());
+    });
+    emit({ event: 'transferred', transfer });
+    outbox.flush();
+  }
+
+  async #discard(record: TransferRecord, entries: ManifestEntry[]): Promise<void> {
+    const { transfer } = record;
+    clearTimeout(this.#retries.get(transfer));
+    this.#retries.delete(transfer);
+    await this.#starting.get(transfer);
+    await this.#stopRuns(transfer);
+    if (record.state !== 'accepted') return;
+    const receiving = await this.#open(record, entries);
+    this.#receivings.delete(transfer);
+    await receiving.discard();
+  }
+
+  #failed(transfer: string, error: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    if (error instanceof ProtocolError) {
+      this.#link?.destroy(error);
+      return;
+    }
+    if (!(error instanceof DigestMismatchError || error instanceof UserError)) throw error;
+    if (this.#context.journal.transfer(transfer)?.state !== 'accepted') return;
+    if (error instanceof UserError) this.#stale.add(transfer);
+    const again = error instanceof DigestMismatchError && this.#countMismatch(transfer) < MAX_MISMATCHES;
+    if (!again) this.#context.emit(transferTrouble(transfer, error));
+    this.#retry(transfer, again ? 0 : RETRY_MS);
+  }
+
+  #countMismatch(transfer: string): number {
+    const count = (this.#mismatches.get(transfer) ?? 0) + 1;
+    this.#mismatches.set(transfer, count);
+    return count;
+  }
+
+  #retry(transfer: string, afterMs: number): void {
+    clearTimeout(this.#retries.get(transfer));
+    const timer = setTimeout(() => {
+      this.#retries.delete(transfer);
+      const record = this.#context.journal.transfer(transfer);
+      if (record?.state === 'accepted') this.#begin(record);
+    }, afterMs);
+    this.#retries.set(transfer, timer);
+  }
+}

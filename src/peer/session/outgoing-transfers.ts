@@ -1,0 +1,233 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
+import type { Link } from '../../protocol/link.js';
+import type { PeerMessage, Want } from '../../protocol/messages.js';
+import { sanitiseLine } from '../../protocol/sanitise.js';
+import { type LocalManifest, offeredFiles, readManifest } from '../files/manifest.js';
+import { Sending, SourceChangedError } from '../files/sending.js';
+import type { TransferStatus } from './events.js';
+import type { Appended, TransferRecord } from './journal/journal.js';
+import { SendingRun } from './sending-run.js';
+import { type AfterCommit, manifestParts, newTransferId, type TransferContext } from './transfer-context.js';
+
+/** The files that this side sends: offers them, and streams what the receiver wants for as long as there is a link. */
+export class OutgoingTransfers {
+  readonly #context: TransferContext;
+  readonly #sendings = new Map<string, Sending>();
+  readonly #runs = new Map<number, SendingRun>();
+  /** One stream after the other: a peer that wants and wants must not make us open file upon file. */
+  readonly #running = new Map<string, Promise<void>>();
+  #link: Link | null = null;
+
+  constructor(context: TransferContext) {
+    this.#context = context;
+  }
+
+  start(link: Link): void {
+    this.#link = link;
+  }
+
+  /** Stops every stream; the receiver says again what it wants when there is a link again. */
+  stop(): void {
+    this.#link = null;
+    for (const run of this.#runs.values()) run.stop();
+    this.#runs.clear();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await Promise.all([...this.#sendings.values()].map((sending) => sending.close()));
+  }
+
+  /** Goes on with a transfer of just these files that an earlier run began, else offers them. */
+  async resumeOrOffer(paths: string[], signal: AbortSignal): Promise<string> {
+    const manifest = await readManifest(paths, signal);
+    return this.#unfinished(manifest) ?? this.#offer(manifest, undefined);
+  }
+
+  async offer(paths: string[], ref: string | undefined, signal: AbortSignal): Promise<string> {
+    return this.#offer(await readManifest(paths, signal), ref);
+  }
+
+  #unfinished({ entries, sources }: LocalManifest): string | null {
+    const { journal } = this.#context;
+    const same = journal
+      .transfers()
+      .filter(({ direction }) => direction === 'send')
+      .filter((record) => isDeepStrictEqual(record.sources, sources))
+      .find(({ transfer }) => isDeepStrictEqual(journal.manifest(transfer), entries));
+    return same?.transfer ?? null;
+  }
+
+  #offer({ entries, sources, skipped }: LocalManifest, ref: string | undefined): string {
+    const { journal, outbox, emit } = this.#context;
+    const transfer = newTransferId();
+    const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
+    const first = journal.transaction(() => {
+      const known = ref === undefined ? null : journal.byRef(ref);
+      if (known) return transferOf(known);
+      for (const part of manifestParts(transfer, entries)) journal.append(part, Date.now());
+      journal.append({ kind: 'offer', transfer, entries: entries.length, bytes }, Date.now(), ref);
+      journal.saveTransfer({
+        transfer,
+        direction: 'send',
+        state: 'offered',
+        outcome: null,
+        into: null,
+        sources,
+        ref: ref ?? null,
+        bytes,
+        entries: entries.length,
+        progress: '',
+        announced: true,
+      });
+      journal.addManifest(transfer, entries);
+      return null;
+    });
+    if (first) return first;
+    emit({ event: 'offered', transfer, files: offeredFiles(entries), ...(ref !== undefined && { ref }) });
+    for (const path of skipped) this.#warnSkipped(transfer, path);
+    outbox.flush();
+    return transfer;
+  }
+
+  /** The receiver accepted, declined, or has everything. Inside the journal's transaction. */
+  settle(record: TransferRecord, kind: 'accept' | 'decline' | 'done', reason: string): AfterCommit {
+    const { journal, emit } = this.#context;
+    const { transfer } = record;
+    switch (kind) {
+      case 'accept':
+        if (record.state !== 'offered') return () => {};
+        journal.saveTransfer({ ...record, state: 'accepted' });
+        return () => emit({ event: 'accepted', transfer, into: null });
+      case 'decline':
+        journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
+        return () => {
+          this.#forget(transfer);
+          emit({ event: 'declined', transfer, ...(reason && { reason }) });
+        };
+      case 'done':
+        journal.saveTransfer({ ...record, state: 'finished', outcome: 'transferred' });
+        return () => {
+          this.#runOf(transfer)?.finish();
+          this.#forget(transfer);
+          emit({ event: 'transferred', transfer });
+        };
+    }
+  }
+
+  /** The transfer is over for another reason; nothing of it is sent any more. */
+  drop(transfer: string): void {
+    this.#forget(transfer);
+  }
+
+  want(want: Want): void {
+    const link = this.#link;
+    const record = this.#context.journal.transfer(want.transfer);
+    // It may have been cancelled here while the want was on its way.
+    if (!link || record?.direction !== 'send' || record.state === 'finished') return;
+    const before = this.#runs.get(want.stream);
+    if (before && before.transfer !== want.transfer) throw new ProtocolError('one stream for two transfers');
+    this.#stopRun(want.transfer);
+    // A want says so too, and may overtake an acceptance that waits for its turn in the outbox.
+    this.#context.journal.transaction(() => this.settle(record, 'accept', ''))();
+    const run = new SendingRun({ link, want, record, sending: this.#sendingOf(record), context: this.#context });
+    this.#runs.set(want.stream, run);
+    const ended = this.#running.get(want.transfer) ?? Promise.resolve();
+    this.#running.set(
+      want.transfer,
+      ended.then(() => run.run()).catch((error) => this.#failed(record, error)),
+    );
+  }
+
+  consumed(message: Extract<PeerMessage, { kind: 'consumed' }>): void {
+    // A stream that has just been replaced may still be acknowledged.
+    this.#runs.get(message.stream)?.consumed(message.bytes);
+  }
+
+  drained(): void {
+    for (const run of this.#runs.values()) run.wake();
+  }
+
+  status(record: TransferRecord): TransferStatus {
+    return {
+      transfer: record.transfer,
+      direction: 'send',
+      state: record.state === 'accepted' ? 'accepted' : 'offered',
+      name: record.sources[0] ?? '',
+      files: record.entries,
+      bytes: this.#runOf(record.transfer)?.bytes ?? 0,
+      total: record.bytes,
+    };
+  }
+
+  #sendingOf(record: TransferRecord): Sending {
+    const { transfer, sources } = record;
+    let sending = this.#sendings.get(transfer);
+    if (!sending) {
+      sending = new Sending({ transfer, sources, entries: this.#context.journal.manifest(transfer) });
+      this.#sendings.set(transfer, sending);
+    }
+    return sending;
+  }
+
+  #runOf(transfer: string): SendingRun | undefined {
+    return [...this.#runs.values()].find((run) => run.transfer === transfer);
+  }
+
+  #forget(transfer: string): void {
+    this.#stopRun(transfer);
+    this.#sendings.get(transfer)?.close();
+    this.#sendings.delete(transfer);
+    this.#running.delete(transfer);
+  }
+
+  #stopRun(transfer: string): void {
+    for (const [stream, run] of this.#runs) {
+      if (run.transfer !== transfer) continue;
+      run.stop();
+      this.#runs.delete(stream);
+    }
+  }
+
+  /** A source that cannot be sent any more ends the whole transfer: the receiver was promised something else. */
+  #failed(record: TransferRecord, error: unknown): void {
+    if (error instanceof ProtocolError) {
+      this.#link?.destroy(error);
+      return;
+    }
+    const { transfer } = record;
+    const { journal, outbox, emit } = this.#context;
+    if (!(error instanceof SourceChangedError || error instanceof UserError)) throw error;
+    this.#forget(transfer);
+    const reason = sanitiseLine(errorMessage(error));
+    journal.transaction(() => {
+      journal.append({ kind: 'cancel', transfer, reason }, Date.now());
+      journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled' });
+    });
+    outbox.flush();
+    emit({
+      event: 'error',
+      code: ExitCode.transferIncomplete,
+      message: reason,
+      hint: 'Send it again when it no longer changes.',
+      transfer,
+    });
+    emit({ event: 'cancelled', transfer, by: 'me', reason });
+  }
+
+  #warnSkipped(transfer: string, path: string): void {
+    this.#context.emit({
+      event: 'error',
+      code: ExitCode.usage,
+      message: `${sanitiseLine(path)} was left out: it is neither a file nor a folder`,
+      hint: 'Links inside folders, sockets and devices are not sent; name the file that a link leads to.',
+      transfer,
+    });
+  }
+}
+
+function transferOf({ item }: Appended): string {
+  if (item.body.kind === 'offer') return item.body.transfer;
+  throw new UserError(ExitCode.usage, 'this ref was given to a message before', 'Give each act a ref of its own.');
+}

@@ -1,0 +1,62 @@
+/**
+ * How much of a file may be on its way and not yet taken in by the peer. Follows what the peer acknowledges: enough for
+ * the path's rate over its round trip and a little more, and not so much that a message would wait long behind it.
+ * Pure: the clock is an argument, in milliseconds.
+ */
+export class SendWindow {
+  readonly #minRttMs: () => number;
+  #sent = 0;
+  #consumed = 0;
+  #consumedAtMs = Number.NEGATIVE_INFINITY;
+  /** Where the sample begins that is being taken. */
+  #mark = { atMs: 0, consumed: 0 };
+  #rates: { atMs: number; bytesPerMs: number }[] = [];
+
+  constructor(minRttMs: () => number) {
+    this.#minRttMs = minRttMs;
+  }
+
+  /** Bytes that may be sent now. */
+  get allowance(): number {
+    return Math.max(0, this.size - (this.#sent - this.#consumed));
+  }
+
+  get size(): number {
+    const bytesPerMs = Math.max(0, ...this.#rates.map((rate) => rate.bytesPerMs));
+    const wanted = bytesPerMs * (this.#minRttMs() + QUEUE_MS);
+    return Math.min(LARGEST, Math.max(SMALLEST, wanted));
+  }
+
+  sent(bytes: number, nowMs: number): void {
+    // What the sender had nothing to send in says nothing about the path.
+    const wasIdle = this.#sent === this.#consumed && nowMs - this.#consumedAtMs > SAMPLE_MS;
+    if (wasIdle) this.#mark = { atMs: nowMs, consumed: this.#consumed };
+    this.#sent += bytes;
+  }
+
+  /** `total`: bytes taken in since the beginning. Returns false if the peer claims more than was sent. */
+  consumed(total: number, nowMs: number): boolean {
+    if (total > this.#sent) return false;
+    this.#consumed = Math.max(this.#consumed, total);
+    this.#consumedAtMs = nowMs;
+    this.#measure(nowMs);
+    return true;
+  }
+
+  #measure(nowMs: number): void {
+    const elapsedMs = nowMs - this.#mark.atMs;
+    // Less than a round trip may be one burst of what was held up on the way.
+    if (elapsedMs < Math.max(SAMPLE_MS, Math.min(this.#minRttMs(), LONGEST_SAMPLE_MS))) return;
+    this.#rates.push({ atMs: nowMs, bytesPerMs: (this.#consumed - this.#mark.consumed) / elapsedMs });
+    this.#rates = this.#rates.filter(({ atMs }) => nowMs - atMs < REMEMBER_MS);
+    this.#mark = { atMs: nowMs, consumed: this.#consumed };
+  }
+}
+
+/** What may wait in the network's buffers, at the path's rate. */
+const QUEUE_MS = 80;
+const SMALLEST = 192 * 1024;
+const LARGEST = 16 * 1024 * 1024;
+const SAMPLE_MS = 5;
+const LONGEST_SAMPLE_MS = 500;
+const REMEMBER_MS = 2_000;

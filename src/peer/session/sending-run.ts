@@ -1,0 +1,133 @@
+import { FILE_END_COST } from '../../protocol/constants.js';
+import { ProtocolError } from '../../protocol/errors.js';
+import type { Link } from '../../protocol/link.js';
+import type { ManifestEntry, Want } from '../../protocol/messages.js';
+import type { Piece, Sending } from '../files/sending.js';
+import type { TransferRecord } from './journal/journal.js';
+import { ProgressReport } from './progress-report.js';
+import { SendWindow } from './send-window.js';
+import type { TransferContext } from './transfer-context.js';
+
+/** A message must not wait behind more than this of what one transfer has handed to the network stack. */
+const MAX_BUFFERED = 128 * 1024;
+/** Larger reads go out in frames of this size, so that the window is kept to closely. */
+const SLICE_BYTES = 64 * 1024;
+
+/** One stream of data: answers one Want over one link, as fast as the receiver takes it in. */
+export class SendingRun {
+  readonly transfer: string;
+  readonly #link: Link;
+  readonly #want: Want;
+  readonly #sending: Sending;
+  readonly #entries: readonly ManifestEntry[];
+  readonly #window: SendWindow;
+  readonly #progress: ProgressReport;
+  readonly #stopping = new AbortController();
+  #base = 0;
+  #sent = 0;
+  #consumed = 0;
+  /** How much had been sent, all told, when each file ended that the receiver has not yet taken in. */
+  readonly #fileEnds: number[] = [];
+  #filesTakenIn = 0;
+  #entry = 0;
+  #wake: () => void = () => {};
+
+  constructor(o: { link: Link; want: Want; record: TransferRecord; sending: Sending; context: TransferContext }) {
+    this.transfer = o.want.transfer;
+    this.#link = o.link;
+    this.#want = o.want;
+    this.#sending = o.sending;
+    this.#entries = o.sending.entries;
+    this.#window = new SendWindow(() => o.link.minRttMs);
+    this.#progress = new ProgressReport(this.transfer, o.record.bytes, o.context.emit);
+  }
+
+  /** Of the whole transfer, on the receiver's side. */
+  get bytes(): number {
+    return this.#base + this.#consumed - this.#filesTakenIn * FILE_END_COST;
+  }
+
+  stop(): void {
+    this.#stopping.abort(new Error('the stream was stopped'));
+    this.#wake();
+  }
+
+  /** The receiver has all of it. */
+  finish(): void {
+    this.#progress.finish(this.#nameOf(this.#entry));
+  }
+
+  /** The network stack or the receiver may have taken something. */
+  wake(): void {
+    this.#wake();
+  }
+
+  consumed(total: number): void {
+    if (!this.#window.consumed(total, performance.now())) throw new ProtocolError('more was consumed than was sent');
+    this.#consumed = Math.max(this.#consumed, total);
+    while ((this.#fileEnds[0] ?? Number.POSITIVE_INFINITY) <= this.#consumed) {
+      this.#fileEnds.shift();
+      this.#filesTakenIn += 1;
+    }
+    this.#progress.update(this.#nameOf(this.#entry), this.bytes);
+    this.#wake();
+  }
+
+  /** Ends when all is sent, or quietly when stopped. Rejects as Sending does. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      for await (const piece of this.#sending.pieces(this.#want, signal)) {
+        if (signal.aborted) return;
+        await this.#send(piece);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async #send(piece: Piece): Promise<void> {
+    const { stream } = this.#want;
+    this.#entry = piece.entry;
+    switch (piece.kind) {
+      case 'resume':
+        this.#base = piece.offset + this.#entries.slice(0, piece.entry).reduce((sum, { size }) => sum + size, 0);
+        this.#link.send({ kind: 'resume', stream, entry: piece.entry, offset: piece.offset });
+        break;
+      case 'data':
+        for (let at = 0; at < piece.bytes.length; at += SLICE_BYTES) {
+          const slice = piece.bytes.subarray(at, at + SLICE_BYTES);
+          await this.#untilAllowed();
+          if (this.#stopping.signal.aborted) return;
+          this.#link.sendData(stream, piece.entry, piece.offset + at, slice);
+          this.#count(slice.length);
+        }
+        break;
+      case 'fileEnd':
+        await this.#untilAllowed();
+        if (this.#stopping.signal.aborted) return;
+        this.#link.send({ kind: 'fileEnd', stream, entry: piece.entry, size: piece.size, sha256: piece.sha256 });
+        this.#count(FILE_END_COST);
+        this.#fileEnds.push(this.#sent);
+        break;
+    }
+  }
+
+  #count(bytes: number): void {
+    this.#sent += bytes;
+    this.#window.sent(bytes, performance.now());
+  }
+
+  async #untilAllowed(): Promise<void> {
+    const mayNotYet = () => this.#window.allowance === 0 || this.#link.bufferedBytes > MAX_BUFFERED;
+    while (mayNotYet() && !this.#stopping.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #nameOf(entry: number): string {
+    return this.#entries[entry]?.path ?? '';
+  }
+}

@@ -1,0 +1,114 @@
+import type { DataChunk } from '../../protocol/data-frames.js';
+import { ProtocolError } from '../../protocol/errors.js';
+import type { Link } from '../../protocol/link.js';
+import { sanitiseLine } from '../../protocol/sanitise.js';
+import type { TransferStatus } from './events.js';
+import { IncomingTransfers } from './incoming-transfers.js';
+import type { TransferRecord } from './journal/journal.js';
+import type { ContentMessage } from './links.js';
+import { OutgoingTransfers } from './outgoing-transfers.js';
+import { type AfterCommit, type TransferContext, type TransferItem, unknownTransfer } from './transfer-context.js';
+
+/** File transfers of both directions: finds whose each command, item and message is. */
+export class Transfers {
+  readonly incoming: IncomingTransfers;
+  readonly outgoing: OutgoingTransfers;
+  readonly #context: TransferContext;
+
+  constructor(context: TransferContext, defaultInto: string) {
+    this.#context = context;
+    this.incoming = new IncomingTransfers(context, defaultInto);
+    this.outgoing = new OutgoingTransfers(context);
+  }
+
+  start(link: Link): void {
+    this.outgoing.start(link);
+    this.incoming.start(link);
+  }
+
+  stop(): void {
+    this.outgoing.stop();
+    this.incoming.stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.outgoing.close(), this.incoming.close()]);
+  }
+
+  cancel(transfer: string): void {
+    const { journal, outbox, emit } = this.#context;
+    const record = journal.transfer(transfer);
+    if (!record || record.state === 'finished' || record.state === 'incoming') throw unknownTransfer(transfer);
+    const dropped = journal.transaction(() => {
+      journal.append({ kind: 'cancel', transfer, reason: '' }, Date.now());
+      return this.#drop(record);
+    });
+    dropped();
+    outbox.flush();
+    emit({ event: 'cancelled', transfer, by: 'me' });
+  }
+
+  /** One of the peer's items about a transfer, inside the journal's transaction. */
+  apply(item: TransferItem): AfterCommit {
+    const { journal } = this.#context;
+    switch (item.kind) {
+      case 'manifestPart':
+        return this.incoming.offers.manifestPart(item.transfer, item.entries);
+      case 'offer':
+        return this.incoming.offers.offer(item.transfer, item.entries, item.bytes);
+      case 'cancel':
+        return this.#cancelledByPeer(item.transfer, sanitiseLine(item.reason));
+      default: {
+        const record = journal.transfer(item.transfer);
+        // Forgotten here, as after a restored backup. To refuse it would end every link that it comes over again.
+        if (!record) return () => {};
+        if (record.direction !== 'send') throw new ProtocolError(`${item.kind} of what was not offered`);
+        // Both sides may have ended it at the same time, each in its own way: the first word here counts.
+        if (record.state === 'finished') return () => {};
+        return this.outgoing.settle(record, item.kind, item.kind === 'decline' ? sanitiseLine(item.reason) : '');
+      }
+    }
+  }
+
+  message(message: Extract<ContentMessage, { kind: 'want' | 'resume' | 'fileEnd' | 'consumed' }>): void {
+    switch (message.kind) {
+      case 'want':
+        this.outgoing.want(message);
+        break;
+      case 'consumed':
+        this.outgoing.consumed(message);
+        break;
+      default:
+        this.incoming.step(message);
+    }
+  }
+
+  data(chunk: DataChunk): void {
+    this.incoming.data(chunk);
+  }
+
+  statuses(): TransferStatus[] {
+    return this.#context.journal
+      .transfers()
+      .filter(({ state }) => state === 'offered' || state === 'accepted')
+      .map((record) => (record.direction === 'send' ? this.outgoing : this.incoming).status(record));
+  }
+
+  #cancelledByPeer(transfer: string, reason: string): AfterCommit {
+    const record = this.#context.journal.transfer(transfer);
+    if (!record || record.state === 'finished') return () => {};
+    const dropped = this.#drop(record);
+    return () => {
+      dropped();
+      if (record.state !== 'incoming') {
+        this.#context.emit({ event: 'cancelled', transfer, by: 'peer', ...(reason && { reason }) });
+      }
+    };
+  }
+
+  #drop(record: TransferRecord): AfterCommit {
+    const incoming = record.direction === 'receive' ? this.incoming.drop(record) : null;
+    this.#context.journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled' });
+    return incoming ?? (() => this.outgoing.drop(record.transfer));
+  }
+}
