@@ -1,0 +1,294 @@
+import type { UserError } from '../protocol/errors.js';
+import type { Identity, PublicIdentity } from '../protocol/identity.js';
+import type { Link } from '../protocol/link.js';
+import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
+import type { TlsCredentials } from '../protocol/tls.js';
+import type { MediatorConnection } from './mediator/connection.js';
+import { Mediation, ReplacedError } from './mediator/mediation.js';
+import { NetworkWatch } from './network-watch.js';
+import { isLoopback } from './paths/addresses.js';
+import type { PathFactory } from './paths/path.js';
+import { PortMapper } from './paths/port-mapping/port-mapper.js';
+import { type Attempt, Race } from './paths/race.js';
+import { tcpDirect } from './paths/tcp-direct.js';
+import { tcpPunch } from './paths/tcp-punch.js';
+import { udpPunch } from './paths/udp-punch.js';
+import { ServerlessMeeting } from './serverless/serverless-meeting.js';
+import type { SessionEvent } from './session/events.js';
+
+export interface MeetingOptions {
+  host: string;
+  port: number;
+  identity: Identity;
+  credentials: TlsCredentials;
+  peer: PublicIdentity;
+  allowed: readonly PathKind[];
+  /** False: the peer is not told the addresses of this machine's interfaces. */
+  hostCandidates: boolean;
+  /** False: gateways are not asked to let the peer in. */
+  portMapping: boolean;
+  runId: string;
+  journalId(): string;
+  /** Throws a UserError unless this is the mediator's key as pinned. */
+  judgeMediator(shown: PublicIdentity): void;
+  /** The session's link now, if it has one. */
+  activeLink(): Link | null;
+  /** The encrypted place where it is kept how to meet without a mediator. */
+  memory: { load(): string; save(text: string): void };
+  addLink(link: Link, generation: number): void;
+  emit(event: SessionEvent): void;
+  onFatal(error: UserError): void;
+}
+
+/** Each way to reach a peer is one file under paths/, and one line here. */
+const FACTORIES: Partial<Record<PathKind, PathFactory>> = {
+  'tcp-direct': tcpDirect,
+  'tcp-punch': tcpPunch,
+  'udp-punch': udpPunch,
+};
+
+/** A race needs this long on a slow line; before it has begun, asking again costs nothing. */
+const FIRST_MEET_MS = 2_000;
+const UNHEARD_MEET_MS = 400;
+const LONGEST_MEET_MS = 15_000;
+/** The other side's last handshakes may still be under way when the best path is there. */
+const GRACE_MS = 1_000;
+const IMPROVE_EVERY_MS = 3 * 60_000;
+const PROBE_MS = 2_000;
+const MAX_ATTEMPTS_KEPT = 200;
+
+/**
+ * Finds the peer, and finds it again: keeps the registration with the mediator, runs a race for each introduction, and
+ * asks for another when the session has no link.
+ */
+export class Meeting {
+  readonly #o: MeetingOptions;
+  readonly #mediation: Mediation;
+  readonly #serverless: ServerlessMeeting | null;
+  readonly #network: NetworkWatch;
+  readonly #mapper: PortMapper | null;
+  readonly #improvement: NodeJS.Timeout;
+  #race: Race | null = null;
+  #generation = 0;
+  #peerAbsent = false;
+  #postponed: UserError | null = null;
+  #meetTimer: NodeJS.Timeout | undefined;
+  #meetMs = FIRST_MEET_MS;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #attempts: Attempt[] = [];
+  #impostorSeen = false;
+  #everOnline = false;
+  #offlineTold = false;
+  /** Null: not known, for no mediator introduced us. */
+  #mediatorOnLoopback: boolean | null = null;
+
+  constructor(options: MeetingOptions) {
+    this.#o = options;
+    this.#mediation = new Mediation({
+      host: options.host,
+      port: options.port,
+      identity: options.identity,
+      wantedId: options.peer.id,
+      judge: options.judgeMediator,
+      hopes: () => options.activeLink() !== null || this.#serverless?.hopes === true,
+      handlers: {
+        onOnline: () => {
+          this.#everOnline = true;
+          this.#offlineTold = false;
+          this.#serverless?.rest();
+          options.emit({ event: 'online' });
+        },
+        onWaiting: () => this.#waiting(),
+        onIntroduction: (introduction, connection) => this.#introduced(introduction, connection),
+        onOffline: (reason) => this.#offline(reason),
+        onUnreachable: (reason) => this.#unreachable(reason),
+        onFatal: (error) => this.#fatal(error),
+      },
+    });
+    this.#mapper = options.portMapping ? new PortMapper() : null;
+    this.#serverless = options.allowed.includes('tcp-direct') ? this.#prepareServerless() : null;
+    this.#network = new NetworkWatch(() => this.#networkChanged());
+    this.#improvement = setInterval(() => this.#improve(), IMPROVE_EVERY_MS);
+  }
+
+  /** What was tried since the last introduction, and how it ended. */
+  get attempts(): readonly Attempt[] {
+    return this.#attempts;
+  }
+
+  /** Someone without the peer's key has answered in its place. */
+  get impostorSeen(): boolean {
+    return this.#impostorSeen;
+  }
+
+  /** The mediator has admitted us at some time. */
+  get everOnline(): boolean {
+    return this.#everOnline;
+  }
+
+  get peerAbsent(): boolean {
+    return this.#peerAbsent;
+  }
+
+  start(): void {
+    this.#mediation.start();
+    this.#network.start();
+    this.#serverless?.start();
+  }
+
+  stop(): void {
+    clearTimeout(this.#meetTimer);
+    clearTimeout(this.#graceTimer);
+    clearInterval(this.#improvement);
+    this.#race?.stop();
+    this.#serverless?.stop();
+    this.#network.stop();
+    this.#mediation.stop();
+  }
+
+  /** Once the last link is closed: gives back to gateways what they gave, within little more than a second. */
+  async releasePorts(): Promise<void> {
+    await this.#mapper?.stop();
+  }
+
+  /** The session has no link any more. */
+  lost(): void {
+    if (this.#postponed) this.#o.onFatal(this.#postponed);
+    else if (!this.#mediation.online) this.#serverless?.seek();
+    else if (this.#peerAbsent) this.#o.emit({ event: 'waiting' });
+    else {
+      this.#meetMs = UNHEARD_MEET_MS;
+      this.#mediation.meet();
+      this.#meetAgainLater();
+    }
+  }
+
+  /** The session uses this link now. */
+  found(link: Link): void {
+    clearTimeout(this.#meetTimer);
+    this.#serverless?.rest();
+    this.#serverless?.agree(link, this.#mediatorOnLoopback);
+    if (link.facts.path !== 'tcp-direct') return;
+    const race = this.#race;
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = setTimeout(() => race?.stop(), GRACE_MS);
+  }
+
+  peerCandidates(introductionId: string, candidates: Candidate[]): void {
+    if (this.#race?.introductionId === introductionId) this.#race.peerCandidates(candidates);
+  }
+
+  /** The peer told how to be met without the mediator. */
+  remember(link: Link, message: Remember): void {
+    this.#serverless?.told(link, message);
+  }
+
+  #prepareServerless(): ServerlessMeeting {
+    const { credentials, peer, runId, journalId, memory, addLink } = this.#o;
+    return new ServerlessMeeting({
+      credentials,
+      peer,
+      runId,
+      journalId,
+      hostCandidates: this.#o.hostCandidates,
+      mapPort: this.#mapper?.map ?? null,
+      store: memory,
+      onLink: (link) => {
+        this.#generation += 1;
+        addLink(link, this.#generation);
+      },
+      onImpostor: () => {
+        this.#impostorSeen = true;
+      },
+      onAttempt: (attempt) => this.#noteAttempt(attempt),
+    });
+  }
+
+  #introduced(introduction: Introduction, connection: MediatorConnection): void {
+    this.#peerAbsent = false;
+    this.#generation += 1;
+    const generation = this.#generation;
+    this.#mediatorOnLoopback = isLoopback(connection.remote.address);
+    this.#attempts = [];
+    this.#race?.stop();
+    clearTimeout(this.#graceTimer);
+    this.#race = new Race({
+      introduction,
+      mediator: connection,
+      credentials: this.#o.credentials,
+      peer: this.#o.peer,
+      runId: this.#o.runId,
+      journalId: this.#o.journalId(),
+      factories: FACTORIES,
+      allowed: this.#o.allowed,
+      hostCandidates: this.#o.hostCandidates,
+      mapPort: this.#mapper?.map ?? null,
+      onLink: (link) => this.#o.addLink(link, generation),
+      onImpostor: () => {
+        this.#impostorSeen = true;
+      },
+      onAttempt: (attempt) => this.#noteAttempt(attempt),
+    });
+    this.#race.start();
+    this.#meetMs = Math.max(this.#meetMs, FIRST_MEET_MS);
+    if (!this.#o.activeLink()) this.#meetAgainLater();
+  }
+
+  #waiting(): void {
+    this.#peerAbsent = true;
+    clearTimeout(this.#meetTimer);
+    // Absent for the mediator, and yet here: its connection to the mediator broke, ours to it did not.
+    if (!this.#o.activeLink()) this.#o.emit({ event: 'waiting' });
+  }
+
+  #noteAttempt(attempt: Attempt): void {
+    this.#attempts.push(attempt);
+    if (this.#attempts.length > MAX_ATTEMPTS_KEPT) this.#attempts.shift();
+  }
+
+  #offline(reason: string): void {
+    this.#offlineTold = true;
+    this.#o.emit({ event: 'offline', reason });
+  }
+
+  #unreachable(reason: string): void {
+    if (!this.#serverless?.hopes) return;
+    if (!this.#offlineTold) this.#offline(reason);
+    if (!this.#o.activeLink()) this.#serverless.seek();
+  }
+
+  /** Another interface or address: what runs over the old one is dead and does not know it, and a better path may be there. */
+  #networkChanged(): void {
+    this.#mediation.probe();
+    this.#o
+      .activeLink()
+      ?.probe(PROBE_MS)
+      .catch(() => {});
+    this.#mediation.meet();
+  }
+
+  /** A session that is not on the best of all paths looks for a better one now and then. */
+  #improve(): void {
+    const link = this.#o.activeLink();
+    if (link && link.facts.path !== 'tcp-direct') this.#mediation.meet();
+  }
+
+  /** An introduction that came to nothing is followed by another, for as long as both are there. */
+  #meetAgainLater(): void {
+    clearTimeout(this.#meetTimer);
+    this.#meetTimer = setTimeout(() => {
+      this.#meetMs = Math.min(this.#meetMs * 2, LONGEST_MEET_MS);
+      this.#mediation.meet();
+      this.#meetAgainLater();
+    }, this.#meetMs);
+  }
+
+  /** What the mediator thinks of us ends no conversation that is going on without it; being replaced does. */
+  #fatal(error: UserError): void {
+    if (error instanceof ReplacedError || !this.#o.activeLink()) this.#o.onFatal(error);
+    else {
+      this.#postponed = error;
+      this.#o.emit({ event: 'offline', reason: error.message });
+    }
+  }
+}
