@@ -1,0 +1,50 @@
+import { sanitiseLine } from '../../protocol/sanitise.js';
+import type { ProgressEvent } from '../session/events.js';
+import { padEnd, textWidth, truncateMiddle } from './cells.js';
+import { formatDuration, formatPart, formatPercent, formatRate } from './format.js';
+import { type Row, span } from './rows.js';
+import { bar } from './transfer-bars.js';
+import type { TransferEntry } from './transfer-book.js';
+
+/** How far one file of a transfer has come. */
+export interface FileProgress {
+  name: string;
+  bytes: number;
+  size: number;
+}
+
+const BAR_WIDTH = 20;
+/** Columns from which there is room for a bar, and for more than the percentage. */
+const WIDE = 70;
+const MEDIUM = 50;
+
+/** Works out, from what is told of a whole transfer, how far its present file is: files go in the offer's order. */
+export class FileProgressReader {
+  readonly #places = new Map<string, { start: number; size: number }>();
+
+  constructor({ files }: TransferEntry) {
+    let start = 0;
+    for (const { name, size } of files) {
+      this.#places.set(name, { start, size });
+      start += size;
+    }
+  }
+
+  read({ name, bytes, total }: ProgressEvent): FileProgress {
+    const { start, size } = this.#places.get(name) ?? { start: 0, size: total };
+    return { name, bytes: Math.max(0, Math.min(size, bytes - start)), size };
+  }
+}
+
+/** `photo.png  ██████░░░░  54%  13 of 24 MB  3.4 MB/s  0:03`, at most `columns` wide where the name can give way. */
+export function fileProgressRow(file: FileProgress, event: ProgressEvent, columns: number): Row {
+  const isDone = file.bytes === file.size;
+  const left = event.etaSeconds === null || isDone ? '' : `  ${formatDuration(event.etaSeconds)}`;
+  const part = `  ${formatPart(file.bytes, file.size)}  ${formatRate(event.bytesPerSecond)}`;
+  const numbers = `${formatPercent(file.bytes, file.size).padStart(4)}${columns >= MEDIUM ? part : ''}${left}`;
+  const barWidth = columns >= WIDE ? BAR_WIDTH : 0;
+  const room = Math.max(8, columns - barWidth - textWidth(numbers) - 3);
+  const name = padEnd(truncateMiddle(sanitiseLine(file.name), room), Math.min(room, 30));
+  const done = file.size > 0 ? file.bytes / file.size : 1;
+  return [span(`${name}  `), span(bar(done, barWidth), 'good'), span(numbers)];
+}

@@ -1,0 +1,76 @@
+import type { HistoryLine } from '../session/conversation.js';
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** Decimal units, as disks and networks are sold: `999 bytes`, `1.2 MB`, `15 GB`. */
+export function formatBytes(bytes: number): string {
+  if (bytes === 1) return '1 byte';
+  let value = bytes;
+  let unit = 0;
+  // 999.5 would be shown as 1000 of the smaller unit.
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 9.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** `1.2 of 3.4 MB`: both in the unit of the whole. */
+export function formatPart(bytes: number, total: number): string {
+  const whole = formatBytes(total);
+  const unit = UNITS.indexOf(whole.split(' ')[1] ?? '');
+  if (unit < 1) return `${bytes} of ${whole}`;
+  const value = bytes / 1000 ** unit;
+  return `${value.toFixed(whole.includes('.') ? 1 : 0)} of ${whole}`;
+}
+
+export function formatRate(bytesPerSecond: number): string {
+  return `${formatBytes(Math.round(bytesPerSecond))}/s`;
+}
+
+/** `0:07`, `12:34`, `3:02:01`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const s = String(whole % 60).padStart(2, '0');
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}:${s}`;
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:${s}`;
+}
+
+/** Rounded down, so that 100% means all of it. Nothing to send is all sent. */
+export function formatPercent(bytes: number, total: number): string {
+  return `${total > 0 ? Math.floor((bytes / total) * 100) : 100}%`;
+}
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const longDay = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+const shortDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+
+/** Local time, `14:05`. The peer's clock is not ours: a date that is none gives `--:--`. */
+export function formatClock(at: Date): string {
+  return isDate(at) ? clock.format(at) : '--:--';
+}
+
+/** `Tuesday 4 March 2025`. */
+export function formatDay(at: Date): string {
+  return isDate(at) ? longDay.format(at).replace(',', '') : 'some day';
+}
+
+/** `4 Mar 2025 14:05`. */
+export function formatDateAndTime(at: Date): string {
+  return isDate(at) ? `${shortDay.format(at)} ${clock.format(at)}` : 'some day';
+}
+
+/** Sent, delivered and read differ by shape, so that they can be told apart without colour. */
+export function receiptSign(state: HistoryLine['state']): string {
+  return { sent: '✓', delivered: '✓✓', read: '✓✓•', received: '' }[state];
+}
+
+export function countOf(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en-GB')} ${count === 1 ? one : many}`;
+}
+
+function isDate(at: Date): boolean {
+  return !Number.isNaN(at.getTime());
+}

@@ -1,0 +1,37 @@
+import type { LineEditor } from './line-editor.js';
+import * as editing from './line-editor.js';
+
+/** Keys that edit the input line; the names are those of keys.ts. */
+export const EDITING_KEYS: Readonly<Record<string, (editor: LineEditor) => LineEditor>> = {
+  left: editing.moveLeft,
+  'ctrl-b': editing.moveLeft,
+  right: editing.moveRight,
+  'ctrl-f': editing.moveRight,
+  'ctrl-left': editing.moveWordLeft,
+  'alt-left': editing.moveWordLeft,
+  'alt-b': editing.moveWordLeft,
+  'ctrl-right': editing.moveWordRight,
+  'alt-right': editing.moveWordRight,
+  'alt-f': editing.moveWordRight,
+  home: editing.moveToStart,
+  'ctrl-a': editing.moveToStart,
+  end: editing.moveToEnd,
+  'ctrl-e': editing.moveToEnd,
+  up: editing.showOlder,
+  'ctrl-p': editing.showOlder,
+  down: editing.showNewer,
+  'ctrl-n': editing.showNewer,
+  backspace: editing.deleteBack,
+  delete: editing.deleteForward,
+  'ctrl-d': editing.deleteForward,
+  'ctrl-w': editing.cutWordBack,
+  'alt-backspace': editing.cutWordBack,
+  'alt-d': editing.cutWordForward,
+  'ctrl-delete': editing.cutWordForward,
+  'ctrl-u': editing.cutToStart,
+  'ctrl-k': editing.cutToEnd,
+  'ctrl-y': editing.pasteCut,
+  'ctrl-j': (editor) => editing.insert(editor, '\n'),
+  'alt-enter': (editor) => editing.insert(editor, '\n'),
+  'shift-enter': (editor) => editing.insert(editor, '\n'),
+};

@@ -1,0 +1,65 @@
+import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { sanitise } from '../../protocol/sanitise.js';
+
+/** What commands print outside of a session: results on stdout, everything else on stderr. */
+
+export function print(text: string): void {
+  process.stdout.write(`${sanitise(text)}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${jsonLine(value)}\n`);
+}
+
+/** One value as one line. JSON escapes C0 controls only: terminals obey others too, and some readers end lines at U+2028. */
+export function jsonLine(value: unknown): string {
+  const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+}
+
+export function warn(text: string): void {
+  process.stderr.write(`p2p: warning: ${sanitise(text)}\n`);
+}
+
+/**
+ * Says why the program ends, in JSON mode on stdout too. Only our own bugs come with their stack.
+ * @returns the exit code that goes with it
+ */
+export function reportError(error: unknown, json: boolean): ExitCode {
+  const { exitCode, message, hint } = error instanceof UserError ? error : describeBug(error);
+  if (json) printJson({ event: 'error', code: exitCode, message, hint });
+  process.stderr.write(`p2p: ${sanitise(message)}\n${sanitise(hint)}\n`);
+  if (!(error instanceof UserError) && error instanceof Error) process.stderr.write(`${sanitise(error.stack ?? '')}\n`);
+  return exitCode;
+}
+
+function describeBug(error: unknown) {
+  return {
+    exitCode: ExitCode.bug,
+    message: `this is a mistake in the program: ${errorMessage(error)}`,
+    hint: 'Please report it, with what you did and the lines that follow on stderr.',
+  };
+}
+
+export function isTerminal(stream: 'stdout' | 'stderr' | 'stdin'): boolean {
+  return process[stream].isTTY === true;
+}
+
+export function standardStreams() {
+  return { input: process.stdin, output: process.stdout, errorOutput: process.stderr };
+}
+
+/** Columns of the terminal; 80 where there is none, or where it does not say (0). */
+export function terminalColumns(): number {
+  return process.stdout.columns || 80;
+}
+
+/** Whoever reads our output may leave (`p2p … | head -1`): that is no reason to crash. */
+export function tolerateClosedOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}
+
+/** Ends the process once all that was printed is on its way. */
+export function exitAfterOutput(code: ExitCode): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+}

@@ -1,0 +1,150 @@
+import { errorMessage, UserError } from '../../protocol/errors.js';
+import { sanitiseLine } from '../../protocol/sanitise.js';
+import type { SessionEvent } from '../session/events.js';
+import { padEnd, padStart, textWidth } from './cells.js';
+import { COMMANDS } from './commands.js';
+import { countOf, formatBytes } from './format.js';
+import { type Row, span, type Tone } from './rows.js';
+import type { TransferEntry } from './transfer-book.js';
+
+/** Lines made when they are asked for: an offer may list half a million files. */
+export interface Lines {
+  count: number;
+  /** The columns by which what is wrapped goes in. */
+  hang?: number;
+  line(index: number): Row;
+}
+
+/** The columns of a list of files that sizes take. */
+const SIZE_COLUMN = 10;
+
+export function linesOf(rows: Row[], hang = 0): Lines {
+  return { count: rows.length, hang, line: (index) => rows[index] ?? [] };
+}
+
+/** `tcp-direct, 12 ms, post-quantum`: what is good to know of a link. */
+export function linkWords(link: { path: string; rttMs: number; group: string }): string[] {
+  return [
+    sanitiseLine(link.path),
+    `${Math.round(link.rttMs)} ms`,
+    isPostQuantum(link.group) ? 'post-quantum' : 'not post-quantum',
+  ];
+}
+
+export function isPostQuantum(group: string): boolean {
+  return group.toUpperCase().includes('MLKEM');
+}
+
+/** How people call a transfer: `photo.png`, `holiday/ (12 files)`, `a.txt and 2 more`. */
+export function transferTitle(entry: TransferEntry): string {
+  const top = topName(entry.name);
+  if (entry.fileCount <= 1) return sanitiseLine(top);
+  const oneFolder = top.endsWith('/') && entry.files.every((file) => file.name.startsWith(top));
+  return sanitiseLine(
+    oneFolder ? `${top} (${countOf(entry.fileCount, 'file')})` : `${top} and ${entry.fileCount - 1} more`,
+  );
+}
+
+/** An incoming offer in full: every name and size, and what can be done about it. */
+export function offerLines(entry: TransferEntry, peerName: string): Lines {
+  const whole = `${countOf(entry.fileCount, 'file')}, ${formatBytes(entry.total)}`;
+  const head: Row = [span(peerName, 'peer'), span(` offers ${whole}:`, 'warn')];
+  const accept = span(`/accept ${entry.number} [FOLDER]`, 'strong');
+  const decline = span(`/decline ${entry.number}`, 'strong');
+  const foot: Row = [accept, span(' to take it, '), decline, span(' to refuse.')];
+  const { files } = entry;
+  return {
+    count: files.length + 2,
+    hang: SIZE_COLUMN + 2,
+    line: (index) => {
+      if (index === 0) return head;
+      const file = files[index - 1];
+      return file ? [span(padStart(fileSize(file), SIZE_COLUMN), 'dim'), span(`  ${sanitiseLine(file.name)}`)] : foot;
+    },
+  };
+}
+
+/** What happened, for people; undefined for what is shown in another way or not at all. */
+export function eventLines(event: SessionEvent, peerName: string, transfer?: TransferEntry): Lines | undefined {
+  const told = tellConnection(event, peerName) ?? (transfer && tellTransfer(event, transfer, peerName));
+  if (told) return linesOf([[span(told[0], told[1])]]);
+  return event.event === 'error' ? problemLines(event.message, event.hint) : undefined;
+}
+
+export function problemLines(message: string, hint: string): Lines {
+  const rows: Row[] = [[span(capitalise(sanitiseLine(message)), 'bad')]];
+  if (hint !== '') rows.push([span(capitalise(sanitiseLine(hint)))]);
+  return linesOf(rows);
+}
+
+export function failureLines(error: unknown): Lines {
+  return error instanceof UserError ? problemLines(error.message, error.hint) : problemLines(errorMessage(error), '');
+}
+
+export function helpLines(): Lines {
+  const width = Math.max(...COMMANDS.map((command) => textWidth(command.usage))) + 2;
+  const rows = COMMANDS.map(({ usage, meaning }) => [span(padEnd(usage, width), 'strong'), span(meaning)]);
+  return linesOf(rows, width);
+}
+
+function tellConnection(event: SessionEvent, peerName: string): [string, Tone] | undefined {
+  switch (event.event) {
+    case 'waiting':
+      return [`Waiting for ${peerName}. Nothing that is sent meanwhile is lost.`, 'dim'];
+    case 'offline':
+      return [`The mediator is out of reach (${sanitiseLine(event.reason)}). Trying again.`, 'warn'];
+    case 'connected':
+      return [`Connected to ${peerName}: ${linkWords(event).join(', ')}.`, 'good'];
+    case 'path':
+      return [`Now by ${sanitiseLine(event.path)}: ${sanitiseLine(event.why)}.`, 'dim'];
+    case 'disconnected':
+      return [`The link is gone (${sanitiseLine(event.reason)}). Looking for ${peerName} again.`, 'warn'];
+    default:
+      return undefined;
+  }
+}
+
+function tellTransfer(event: SessionEvent, entry: TransferEntry, peerName: string): [string, Tone] | undefined {
+  const title = transferTitle(entry);
+  const mine = entry.direction === 'send';
+  switch (event.event) {
+    case 'offered':
+      return [`Offered to ${peerName}: ${title}, ${formatBytes(entry.total)}.`, 'dim'];
+    case 'accepted':
+      return [mine ? `${peerName} takes ${title}.` : `Receiving ${title}${whereTo(entry)}.`, 'dim'];
+    case 'declined':
+      return [`${mine ? peerName : 'You'} declined ${title}${because(event.reason)}.`, mine ? 'warn' : 'dim'];
+    case 'cancelled':
+      return [`${event.by === 'me' ? 'You' : peerName} cancelled ${title}${because(event.reason)}.`, 'warn'];
+    case 'transferred':
+      return [mine ? `${peerName} has ${title}, ${formatBytes(entry.total)}.` : receivedWords(entry, title), 'good'];
+    default:
+      return undefined;
+  }
+}
+
+function receivedWords(entry: TransferEntry, title: string): string {
+  if (entry.fileCount === 1 && entry.lastPath !== undefined) return `Received ${sanitiseLine(entry.lastPath)}.`;
+  return `Received ${title}${whereTo(entry)}.`;
+}
+
+function whereTo(entry: TransferEntry): string {
+  return entry.into === undefined ? '' : ` into ${sanitiseLine(entry.into)}`;
+}
+
+function because(reason: string | undefined): string {
+  return reason ? ` (${sanitiseLine(reason)})` : '';
+}
+
+function fileSize(file: { name: string; size: number }): string {
+  return file.name.endsWith('/') ? 'folder' : formatBytes(file.size);
+}
+
+function topName(name: string): string {
+  const slash = name.indexOf('/');
+  return slash < 0 ? name : name.slice(0, slash + 1);
+}
+
+function capitalise(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
