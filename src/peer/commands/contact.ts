@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import { ExitCode } from '../../protocol/errors.js';
+import { shortId } from '../../protocol/identity.js';
+import { verificationWords } from '../../protocol/words.js';
+import type { Contact } from '../home.js';
+import { identifyOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
+import { displayName } from '../settings/contact.js';
+import { print, printJson } from '../ui/output.js';
+import type { Environment } from './environment.js';
+import { keyOptions, warnOfDemoKey } from './key-options.js';
+import { openHome } from './open-home.js';
+
+export interface AddArguments {
+  name: string;
+  host: string;
+  port: number;
+  keys: string;
+  peer: string;
+  home: string | undefined;
+  passphraseFile: string | undefined;
+}
+
+interface ContactArguments {
+  name: string;
+  home: string | undefined;
+}
+
+export async function addContact(options: AddArguments, environment: Environment): Promise<ExitCode> {
+  const own = await identifyOwnKeys(options.keys, keyOptions(options.passphraseFile, environment));
+  const peer = await loadPeerKey(options.peer);
+  refuseOwnKeyAsPeer(own, peer);
+  warnOfDemoKey('your own key', own.id, environment);
+  warnOfDemoKey("the peer's key", peer.id, environment);
+  const home = await openHome(options.home, environment);
+  const contact = home.addContact({
+    name: options.name,
+    host: options.host,
+    port: options.port,
+    keys: resolve(options.keys),
+    peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
+    peerId: peer.id,
+    ownId: own.id,
+  });
+  print(`Saved ${displayName(contact)}. To talk: p2p ${displayName(contact)}`);
+  print('To be sure of the key, read each other the words of both: type /verify in the chat.');
+  return ExitCode.done;
+}
+
+export async function listContacts(
+  options: { home: string | undefined; json: boolean },
+  environment: Environment,
+): Promise<ExitCode> {
+  const contacts = (await openHome(options.home, environment)).listContacts();
+  if (options.json) printJson(contacts.map(toJson));
+  else if (contacts.length === 0) print('No contacts yet. To save one: p2p contact add --help');
+  else for (const contact of contacts) print(listLine(contact));
+  return ExitCode.done;
+}
+
+export async function showContact(
+  options: ContactArguments & { json: boolean },
+  environment: Environment,
+): Promise<ExitCode> {
+  const contact = (await openHome(options.home, environment)).contactByName(options.name);
+  if (options.json) {
+    printJson({ ...toJson(contact), words: verificationWords(contact.peerId) });
+    return ExitCode.done;
+  }
+  print(`name      ${displayName(contact)}${contact.blocked ? ' (blocked)' : ''}`);
+  print(`peer id   ${contact.peerId}`);
+  print(`words     ${verificationWords(contact.peerId).join(' ')}`);
+  print(`verified  ${contact.verified ? 'yes' : 'no'}`);
+  print(`mediator  ${contact.host} port ${contact.port}`);
+  print(`own keys  ${contact.keys}`);
+  print(`own id    ${contact.ownId}`);
+  return ExitCode.done;
+}
+
+export async function removeContact(options: ContactArguments, environment: Environment): Promise<ExitCode> {
+  const home = await openHome(options.home, environment);
+  const { journalKept } = home.removeContact(options.name);
+  print(`Removed ${options.name}.`);
+  if (journalKept) print('What was said is kept, encrypted, and is there again if you save the same peer once more.');
+  return ExitCode.done;
+}
+
+/** A blocked contact cannot be talked to, under its name or by its key, until it is unblocked. */
+export async function blockContact(
+  options: ContactArguments & { undo: boolean },
+  environment: Environment,
+): Promise<ExitCode> {
+  const home = await openHome(options.home, environment);
+  const { contactId } = home.contactByName(options.name);
+  home.updateContact(contactId, { blocked: !options.undo });
+  print(options.undo ? `${options.name} is no longer blocked.` : `Blocked ${options.name}. To undo: add --undo`);
+  return ExitCode.done;
+}
+
+function listLine(contact: Contact): string {
+  const marks = [contact.verified ? 'verified' : '', contact.blocked ? 'blocked' : ''].filter((mark) => mark !== '');
+  const name = contact.name === null ? '(not saved)' : displayName(contact);
+  const where = `${contact.host} port ${contact.port}`;
+  return [name.padEnd(20), shortId(contact.peerId), where, ...marks].join('  ');
+}
+
+function toJson(contact: Contact) {
+  const { name, peerId, ownId, host, port, keys, verified, blocked } = contact;
+  return { name, id: peerId, ownId, host, port, keys, verified, blocked };
+}

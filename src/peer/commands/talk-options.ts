@@ -1,0 +1,193 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import os from 'node:os';
+import { resolve } from 'node:path';
+import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
+import { PATH_KINDS, type PathKind } from '../../protocol/messages.js';
+import type { Contact, Home } from '../home.js';
+import { type KeyOptions, loadAnyKey, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
+import { displayName } from '../settings/contact.js';
+import { standardStreams } from '../ui/output.js';
+import type { Environment } from './environment.js';
+import { keyOptions, warnOfDemoKey } from './key-options.js';
+import { openHome } from './open-home.js';
+import { parseHost, parsePaths, parsePort, parseTimeout, wrong } from './values.js';
+
+export type Purpose =
+  | { kind: 'chat' }
+  /** Stdin to the peer, the peer to stdout. */
+  | { kind: 'pipe' }
+  /** Absolute paths, each there and readable a moment ago. */
+  | { kind: 'send'; files: string[] }
+  /** `into`: absolute; a folder, or nothing yet. */
+  | { kind: 'receive'; into: string; yes: boolean; once: boolean };
+
+/** Everything a session needs to know, checked. */
+export interface TalkOptions {
+  purpose: Purpose;
+  host: string;
+  port: number;
+  identity: Identity;
+  peer: PublicIdentity;
+  contact: Contact;
+  home: Home;
+  json: boolean;
+  plain: boolean;
+  /** Until the first connection; null: no limit. */
+  timeoutMs: number | null;
+  paths: PathKind[];
+  hostCandidates: boolean;
+  portMapping: boolean;
+  /** The mediator's id, if the person told it. */
+  mediatorKey: string | null;
+  terminal: Terminal;
+}
+
+export interface Terminal {
+  input: NodeJS.ReadStream;
+  output: NodeJS.WriteStream;
+  errorOutput: NodeJS.WriteStream;
+  colour: boolean;
+  term: string | undefined;
+  homeDirectory: string;
+  cwd: string;
+}
+
+/** The command line's words, as they stand there. */
+export interface TalkArguments {
+  target: { contact: string } | { host: string; port: string; keys: string; peer: string };
+  purpose: Purpose;
+  json: boolean;
+  plain: boolean;
+  timeout: string | undefined;
+  paths: string | undefined;
+  hostCandidates: boolean;
+  portMapping: boolean;
+  home: string | undefined;
+  mediatorKey: string | undefined;
+  passphraseFile: string | undefined;
+}
+
+/**
+ * Turns words into checked values: first those that need no look at the disk, last the keys, for which the person may
+ * have to type a passphrase. @throws UserError
+ */
+export async function prepareTalk(words: TalkArguments, environment: Environment): Promise<TalkOptions> {
+  const timeoutMs = words.timeout === undefined ? null : parseTimeout(words.timeout);
+  const paths = words.paths === undefined ? [...PATH_KINDS] : parsePaths(words.paths);
+  const purpose = checkPurpose(words.purpose);
+  const keys = keyOptions(words.passphraseFile, environment);
+  const mediatorKey = words.mediatorKey === undefined ? null : await readMediatorKey(words.mediatorKey, keys);
+  const whom =
+    'contact' in words.target
+      ? await meetContact(words.target.contact, await openHome(words.home, environment), keys)
+      : await meetByKey(words.target, () => openHome(words.home, environment), keys);
+
+  if (whom.contact.blocked) {
+    const name = displayName(whom.contact);
+    throw wrong(`${name} is blocked`, `To talk again: p2p contact block ${name} --undo`);
+  }
+  warnOfDemoKey('your own key', whom.identity.id, environment);
+  warnOfDemoKey("the peer's key", whom.peer.id, environment);
+  const { json, plain, hostCandidates, portMapping } = words;
+  const path = { timeoutMs, paths, hostCandidates, portMapping, mediatorKey };
+  return { ...whom, ...path, purpose, json, plain, terminal: terminalFor(purpose, environment) };
+}
+
+interface Whom {
+  host: string;
+  port: number;
+  identity: Identity;
+  peer: PublicIdentity;
+  contact: Contact;
+  home: Home;
+}
+
+async function meetContact(name: string, home: Home, keys: KeyOptions): Promise<Whom> {
+  const contact = home.contactByName(name);
+  const { host, port } = contact;
+  const peer = savedPeer(contact);
+  const identity = await loadOwnKeys(contact.keys, keys);
+  if (identity.id !== contact.ownId) {
+    throw wrong(
+      `${contact.keys} holds another key pair than when ${displayName(contact)} was saved`,
+      `Put the old one back, or save anew: p2p contact remove ${displayName(contact)}, then p2p contact add`,
+    );
+  }
+  return { host, port, identity, peer, contact, home };
+}
+
+function savedPeer(contact: Contact): PublicIdentity {
+  try {
+    const peer = parsePublicPem(contact.peerPem);
+    if (peer.id === contact.peerId) return peer;
+  } catch (error) {
+    if (!(error instanceof UnusableKeyError)) throw error;
+  }
+  const name = displayName(contact);
+  throw wrong(`the saved key of ${name} is damaged`, `Save it anew: p2p contact remove ${name}, then p2p contact add`);
+}
+
+async function meetByKey(
+  words: { host: string; port: string; keys: string; peer: string },
+  open: () => Promise<Home>,
+  keys: KeyOptions,
+): Promise<Whom> {
+  const host = parseHost(words.host);
+  const port = parsePort(words.port);
+  const peer = await loadPeerKey(words.peer);
+  const identity = await loadOwnKeys(words.keys, keys);
+  refuseOwnKeyAsPeer(identity, peer);
+  const home = await open();
+  const contact = home.contactFor({
+    host,
+    port,
+    keys: resolve(words.keys),
+    peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
+    peerId: peer.id,
+    ownId: identity.id,
+  });
+  return { host, port, identity, peer, contact, home };
+}
+
+/** @param text an id, or a file that holds the mediator's key */
+async function readMediatorKey(text: string, { passphrases }: KeyOptions): Promise<string> {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  if (/^[0-9a-f]+$/i.test(text) && !existsSync(text)) {
+    throw wrong(`not a mediator's id: "${text}"`, 'It has 64 digits; p2p-server prints it when it starts.');
+  }
+  return (await loadAnyKey(text, "the mediator's key", passphrases)).id;
+}
+
+function checkPurpose(purpose: Purpose): Purpose {
+  if (purpose.kind === 'chat' || purpose.kind === 'pipe') return purpose;
+  if (purpose.kind === 'send') return { ...purpose, files: purpose.files.map(checkReadable) };
+  const into = resolve(purpose.into);
+  if (existsSync(into) && !statSync(into).isDirectory()) {
+    throw wrong(`${into} is not a folder`, 'Name a folder to receive into; it is made if it is missing.');
+  }
+  return { ...purpose, into };
+}
+
+/** The walk that makes the manifest looks at everything; this spares waiting for the peer only to hear of a typing error. */
+function checkReadable(file: string): string {
+  const path = resolve(file);
+  try {
+    accessSync(path, constants.R_OK);
+    return path;
+  } catch (error) {
+    const missing = errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR';
+    const message = missing ? `${file} is not there` : `${file} cannot be read: ${errorMessage(error)}`;
+    throw new UserError(ExitCode.usage, message, 'Check the path and its permissions; nothing was sent.', {
+      cause: error,
+    });
+  }
+}
+
+/** A chat is shown on stdout; sending and receiving report on stderr. */
+function terminalFor(purpose: Purpose, environment: Environment): Terminal {
+  const streams = standardStreams();
+  const shown = purpose.kind === 'chat' ? streams.output : streams.errorOutput;
+  const colour = shown.isTTY === true && !environment.noColour && environment.term !== 'dumb';
+  return { ...streams, colour, term: environment.term, homeDirectory: os.homedir(), cwd: process.cwd() };
+}

@@ -1,0 +1,59 @@
+import { type ExitCode, UserError } from '../../protocol/errors.js';
+import { shortId } from '../../protocol/identity.js';
+import { mediatorJudge, PeerConversation } from '../peer-conversation.js';
+import { Journal } from '../session/journal/journal.js';
+import { openFace } from './open-face.js';
+import { newFailure, watchDeadline, watchSignals } from './session-ends.js';
+import type { TalkOptions } from './talk-options.js';
+
+/**
+ * Opens the session and shows it until it ends: by the person, a signal, the deadline, or because nothing more can come
+ * of it. Throws a UserError where the program should end with one.
+ */
+export async function talk(options: TalkOptions): Promise<ExitCode> {
+  const journal = Journal.open({
+    directory: options.home.contactDirectory(options.contact.contactId),
+    privateKey: options.identity.privateKey,
+  });
+  const fatal = newFailure();
+  const conversation = converse(options, journal, fatal.fail);
+  const face = await openFace(options, conversation);
+  const deadline = watchDeadline(options.timeoutMs, conversation, fatal.fail);
+  const signals = watchSignals();
+  try {
+    conversation.start();
+    return await Promise.race([face.done, fatal.failed, signals.ended]);
+  } catch (error) {
+    if (!options.json || !(error instanceof UserError)) throw error;
+    conversation.fail(error);
+    return error.exitCode;
+  } finally {
+    deadline.stop();
+    await conversation.quit();
+    face.stop();
+    signals.stop();
+  }
+}
+
+function converse(options: TalkOptions, journal: Journal, onFatal: (error: UserError) => void): PeerConversation {
+  const { host, port, identity, peer, contact, home, paths, hostCandidates, portMapping, mediatorKey } = options;
+  return new PeerConversation({
+    host,
+    port,
+    identity,
+    peer,
+    card: { id: peer.id, name: contact.name ?? shortId(peer.id), verified: contact.verified },
+    journal,
+    allowed: paths,
+    hostCandidates,
+    portMapping,
+    defaultInto: options.terminal.cwd,
+    judgeMediator: mediatorJudge({
+      host,
+      port,
+      pinned: mediatorKey ?? home.pinnedMediator(host, port),
+      pin: (id) => home.pinMediator(host, port, id),
+    }),
+    onFatal,
+  });
+}

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import os from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
+import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
+import { SettingsFile } from './settings/settings-file.js';
+
+export type { Contact } from './settings/contact.js';
+
+const OWNER_ONLY = 0o700;
+const JOURNALS = 'contacts';
+
+/** What is known of a contact before it is in the settings. */
+export type NewContact = Omit<Contact, 'contactId' | 'verified' | 'blocked'>;
+export type ContactChange = Partial<Omit<Contact, 'contactId' | 'name'>>;
+
+/** The folder that holds a person's settings and journals. Several processes may use one at a time. */
+export class Home {
+  readonly directory: string;
+  readonly #settings: SettingsFile;
+
+  private constructor(directory: string, settings: SettingsFile) {
+    this.directory = directory;
+    this.#settings = settings;
+  }
+
+  /** @param directory absolute; made if missing. @throws UserError if it or its settings cannot be used */
+  static async open(directory: string): Promise<Home> {
+    makePrivateDirectory(directory);
+    return new Home(directory, await SettingsFile.open(directory));
+  }
+
+  /** Named ones by name, then the others. */
+  listContacts(): Contact[] {
+    const order = (contact: Contact) => `${contact.name === null ? 1 : 0}${contact.name ?? contact.peerId}`;
+    return this.#settings.read().contacts.sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  }
+
+  /** @throws UserError, with the names that may have been meant */
+  contactByName(name: string): Contact {
+    const contacts = this.listContacts();
+    return contacts.find((contact) => contact.name === name.normalize('NFC')) ?? throwUnknown(name, contacts);
+  }
+
+  /**
+   * The contact of these two keys, which is begun without a name if there is none. One without a name takes over where
+   * it is to be met now; a saved one keeps what was saved.
+   */
+  contactFor(details: Omit<NewContact, 'name'>): Contact {
+    return this.#settings.change(({ contacts }) => {
+      const known = contacts.find((contact) => isSamePair(contact, details));
+      if (known?.name === null) return Object.assign(known, details);
+      return known ?? begin(contacts, { ...details, name: null });
+    });
+  }
+
+  /**
+   * Saves a contact under a name. A conversation that these two keys began without one goes on under it.
+   * @throws UserError if the name cannot be used or is taken, or if these two keys have one already
+   */
+  addContact(details: NewContact & { name: string }): Contact {
+    const name = checkContactName(details.name);
+    return this.#settings.change(({ contacts }) => {
+      if (contacts.some((contact) => contact.name === name)) {
+        const hint = `Choose another name, or remove it first: p2p contact remove ${name}`;
+        throw new UserError(ExitCode.usage, `there is already a contact named ${name}`, hint);
+      }
+      const known = contacts.find((contact) => isSamePair(contact, details));
+      if (known === undefined) return begin(contacts, { ...details, name });
+      if (known.name === null) return Object.assign(known, details, { name });
+      throw new UserError(
+        ExitCode.usage,
+        `the peer with this key is already saved as ${displayName(known)}`,
+        `Use that name, or remove it first: p2p contact remove ${displayName(known)}`,
+      );
+    });
+  }
+
+  /** Changes these fields and no others, whatever other processes change meanwhile. */
+  updateContact(contactId: string, change: ContactChange): Contact {
+    return this.#settings.change(({ contacts }) => {
+      const contact = contacts.find((each) => each.contactId === contactId);
+      if (contact === undefined) {
+        throw new UserError(ExitCode.usage, 'the contact was removed meanwhile', 'See: p2p contact list');
+      }
+      return Object.assign(contact, change);
+    });
+  }
+
+  /**
+   * Forgets the name, and the rest too unless a journal was begun: what was written to the peer, and may not have
+   * arrived yet, is not thrown away with its name.
+   * @returns whether a journal is kept. @throws UserError if the name is unknown
+   */
+  removeContact(name: string): { journalKept: boolean } {
+    return this.#settings.change((settings) => {
+      const contact = settings.contacts.find((each) => each.name === name.normalize('NFC'));
+      if (contact === undefined) return throwUnknown(name, settings.contacts);
+      const journalKept = existsSync(this.#journalPath(contact.contactId));
+      if (journalKept) Object.assign(contact, { name: null, verified: false, blocked: false });
+      else settings.contacts = settings.contacts.filter((each) => each !== contact);
+      return { journalKept };
+    });
+  }
+
+  /** Where the contact's journal lives; made if missing. */
+  contactDirectory(contactId: string): string {
+    const path = this.#journalPath(contactId);
+    makePrivateDirectory(join(this.directory, JOURNALS));
+    makePrivateDirectory(path);
+    return path;
+  }
+
+  /** The id (SHA-256 of the SPKI, hex) of the key that this mediator showed first. */
+  pinnedMediator(host: string, port: number): string | null {
+    return this.#settings.read().mediators[mediatorKey(host, port)] ?? null;
+  }
+
+  pinMediator(host: string, port: number, id: string): void {
+    this.#settings.change(({ mediators }) => {
+      mediators[mediatorKey(host, port)] = id;
+    });
+  }
+
+  #journalPath(contactId: string): string {
+    return join(this.directory, JOURNALS, contactId);
+  }
+}
+
+/** @param configHome the environment's XDG_CONFIG_HOME or, on Windows, APPDATA */
+export function defaultHomeDirectory(configHome: string | undefined): string {
+  // The XDG specification: a relative path there is to be ignored.
+  const base = configHome && isAbsolute(configHome) ? configHome : join(os.homedir(), '.config');
+  return join(base, 'turbo-beep');
+}
+
+function begin(contacts: Contact[], details: NewContact): Contact {
+  const contact = { ...details, contactId: randomBytes(8).toString('hex'), verified: false, blocked: false };
+  contacts.push(contact);
+  return contact;
+}
+
+function isSamePair(a: Pick<Contact, 'ownId' | 'peerId'>, b: Pick<Contact, 'ownId' | 'peerId'>): boolean {
+  return a.ownId === b.ownId && a.peerId === b.peerId;
+}
+
+function throwUnknown(name: string, contacts: Contact[]): never {
+  const names = contacts.flatMap((contact) => contact.name ?? []);
+  const near = nearNames(name, names);
+  const hint =
+    near.length > 0
+      ? `Did you mean ${near.join(' or ')}? See: p2p contact list`
+      : 'See: p2p contact list. To save one: p2p contact add NAME --host H --port P --keys FILE --peer FILE';
+  throw new UserError(ExitCode.usage, `there is no contact named ${name}`, hint);
+}
+
+function mediatorKey(host: string, port: number): string {
+  return `${host.toLowerCase()}:${port}`;
+}
+
+/**
+ * An existing folder is closed to others only if it is empty or already ours: `--home .` must not change the rights of
+ * a folder that serves other ends too. What we put into it is private in any case.
+ */
+function makePrivateDirectory(path: string): void {
+  try {
+    const created = mkdirSync(path, { recursive: true, mode: OWNER_ONLY }) !== undefined;
+    const isOurs = created || existsSync(join(path, 'settings.json')) || readdirSync(path).length === 0;
+    if (isOurs && (statSync(path).mode & 0o077) !== 0) chmodSync(path, OWNER_ONLY);
+  } catch (error) {
+    throw new UserError(
+      ExitCode.usage,
+      `the folder ${path} cannot be used for settings and journals: ${errorMessage(error)}`,
+      'Check the path and its permissions, or name another with --home DIR.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,85 @@
+import { stripVTControlCharacters } from 'node:util';
+import { ExitCode, UserError } from '../../protocol/errors.js';
+import { shortId } from '../../protocol/identity.js';
+import { sanitiseLine } from '../../protocol/sanitise.js';
+
+/** One peer as one of our own keys talks to it. */
+export interface Contact {
+  /** 16 random hex digits. Names the journal's folder, and stays when either side's key is rotated. */
+  contactId: string;
+  /** null: talked to by naming everything on the command line, never saved. */
+  name: string | null;
+  host: string;
+  port: number;
+  /** Absolute path of our own key pair for this peer. */
+  keys: string;
+  /** The peer's public key itself, so that its file may vanish. */
+  peerPem: string;
+  peerId: string;
+  ownId: string;
+  /** The person has compared the words. */
+  verified: boolean;
+  blocked: boolean;
+}
+
+const MAX_NAME_LETTERS = 64;
+/** `p2p NAME` must mean the contact, now and when later commands come. */
+const COMMAND_NAMES = new Set([
+  'send',
+  'receive',
+  'pipe',
+  'keygen',
+  'id',
+  'contact',
+  'history',
+  'key',
+  'doctor',
+  'help',
+]);
+
+/** @returns the name in its one Unicode form. @throws UserError */
+export function checkContactName(text: string): string {
+  const name = text.normalize('NFC');
+  const refuse = (why: string) =>
+    new UserError(ExitCode.usage, `not a name for a contact: ${why}`, 'Try a short word.');
+  const { length } = [...name];
+  if (length < 1 || length > MAX_NAME_LETTERS) throw refuse(`it must have 1 to ${MAX_NAME_LETTERS} letters`);
+  if (sanitiseLine(name) !== name || stripVTControlCharacters(name) !== name) throw refuse('it has control characters');
+  if (name.trim() !== name) throw refuse('it begins or ends with a blank');
+  if (name.startsWith('-')) throw refuse(`"${name}" looks like an option`);
+  if (COMMAND_NAMES.has(name)) throw refuse(`"${name}" is a command`);
+  return name;
+}
+
+export function displayName(contact: Pick<Contact, 'name' | 'peerId'>): string {
+  return contact.name === null ? shortId(contact.peerId) : sanitiseLine(contact.name);
+}
+
+/** The names that somebody who typed `wrong` may have meant, the nearest first. */
+export function nearNames(wrong: string, names: string[]): string[] {
+  const typed = wrong.toLowerCase();
+  return names
+    .map((name) => ({ name, distance: nearness(typed, name.toLowerCase()) }))
+    .filter(({ distance, name }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+function nearness(typed: string, name: string): number {
+  return name.startsWith(typed) || typed.startsWith(name) ? 0 : editDistance(typed, name);
+}
+
+/** Letters to insert, delete or replace (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}
