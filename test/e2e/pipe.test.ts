@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Name, Pair } from '../support/pair.js';
+import { DIST, stopAll } from '../support/program.js';
+
+let pair: Pair;
+
+beforeEach(async () => {
+  pair = new Pair();
+  await pair.startMediator();
+});
+
+afterEach(async () => {
+  await stopAll();
+  pair.remove();
+});
+
+it('carries bytes both ways at once, and the end of each', async () => {
+  const [fromAlice, fromBob] = [randomBytes(20 * 1024 * 1024), randomBytes(3 * 1024 * 1024 + 7)];
+  const [alice, bob] = await Promise.all([pipe('alice', fromAlice), pipe('bob', fromBob)]);
+  expect([alice.code, bob.code]).toEqual([0, 0]);
+  expect(sha256(alice.file)).toBe(createHash('sha256').update(fromBob).digest('hex'));
+  expect(sha256(bob.file)).toBe(createHash('sha256').update(fromAlice).digest('hex'));
+});
+
+it('goes on over the next link when the mediator and every link through it die', async () => {
+  await stopAll();
+  const mediator = await pair.startMediator();
+  const bytes = randomBytes(200 * 1024 * 1024);
+  const sending = pipe('alice', bytes, '--paths', 'relay');
+  const receiving = pipe('bob', Buffer.alloc(0), '--paths', 'relay');
+  await expect.poll(() => sizeOf(pair.path('bob.out')), { interval: 20, timeout: 20_000 }).toBeGreaterThan(1_000_000);
+  await mediator.stop('SIGKILL');
+  await pair.startMediator();
+  const [alice, bob] = await Promise.all([sending, receiving]);
+  expect([alice.code, bob.code]).toEqual([0, 0]);
+  expect(sha256(bob.file)).toBe(createHash('sha256').update(bytes).digest('hex'));
+});
+
+/** Runs `p2p pipe` on files, as a shell would. */
+function pipe(name: Name, input: Buffer, ...options: string[]): Promise<{ code: number | null; file: string }> {
+  const [from, file] = [pair.path(`${name}.in`), pair.path(`${name}.out`)];
+  writeFileSync(from, input);
+  const words = [process.execPath, `${DIST}/peer/main.js`, 'pipe', ...pair.peerOptions(name), ...options];
+  const script = `${words.map((word) => `'${word}'`).join(' ')} <'${from}' >'${file}'`;
+  const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return new Promise((resolve) => shell.once('exit', (code) => resolve({ code, file })));
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function sha256(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
