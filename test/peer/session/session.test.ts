@@ -176,10 +176,14 @@ describe('after a restart', () => {
 });
 
 describe('cuts', () => {
+  /** What ML-KEM-768 (FIPS 203) adds to a handshake where the runtime has it: a key of 1184 bytes, a ciphertext of 1088. */
+  const hybrid = Number.parseFloat(process.versions.openssl) >= 3.5 ? 1184 + 1088 : 0;
+
   it('at every point of a link’s life lose nothing and double nothing', async () => {
     const talk = new Talk(both);
     // Few in the handshake, which is done after some 3,600 bytes.
-    const points = [0, 1, 500, 1_500, 2_500, 3_300, ...Array.from({ length: 30 }, (_, at) => 3_500 + 123 * at)];
+    const afterwards = Array.from({ length: 30 }, (_, at) => hybrid + 3_500 + 123 * at);
+    const points = [0, 1, 500, 1_500, 2_500, hybrid + 3_300, ...afterwards];
     for (const carries of points) {
       talk.say(1);
       const wire = await both.link({ carries });
@@ -211,7 +215,7 @@ describe('cuts', () => {
     await Promise.all([small.event('connected'), great.event('connected')]);
     const talk = new Talk(both);
     // From enough for the handshake to enough for the move.
-    for (let carries = 3_300; carries < 5_000; carries += 20) {
+    for (let carries = hybrid + 3_300; carries < hybrid + 5_000; carries += 20) {
       const wire = await both.link({ carries, generation: 1 });
       talk.say(1);
       await wire.closed;
