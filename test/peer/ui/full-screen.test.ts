@@ -259,7 +259,9 @@ describe.skipIf(tmuxMissing)(`in a real terminal${tmuxMissing ? `: ${tmuxMissing
     const { terminal, play, called } = await open(LARGE);
     const folder = await mkdtemp(join(tmpdir(), 'turbo-beep-bell-'));
     await terminal.record(join(folder, 'bytes'));
-    await terminal.sendBytes('\x1b[O');
+    // Once the letter is seen, what was sent with it has been read, too.
+    await terminal.sendBytes('x\x1b[O');
+    await terminal.waitFor('› x');
     play(message('while away'));
     await terminal.waitFor(/ new ─+\n.*while away/);
     await expect.poll(() => readFile(join(folder, 'bytes'), 'latin1')).toContain('\x07');
