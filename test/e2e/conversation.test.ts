@@ -255,11 +255,11 @@ async function whenDirect(person: RunningProgram): Promise<void> {
 describe('--timeout', () => {
   it('ends with 5 when the peer has not come', async () => {
     await pair.startMediator();
-    const alice = pair.startPeer('alice', '--timeout', '1.5');
+    const alice = pair.startPeer('alice', '--timeout', '3.5');
     expect(await alice.exited).toEqual({ code: 5, signal: null });
     expect(alice.events.map(({ event }) => event)).toEqual(['online', 'waiting', 'error', 'bye']);
-    expect(alice.events.at(-2)).toMatchObject({ code: 5, message: expect.stringContaining('1.5 s') });
-    expect(alice.stderr).toMatch(/^.+did not come within 1\.5 s.+\n$/);
+    expect(alice.events.at(-2)).toMatchObject({ code: 5, message: expect.stringContaining('3.5 s') });
+    expect(alice.stderr).toMatch(/^.+did not come within 3\.5 s.+\n$/);
   });
 
   it('ends with 3 when there is no mediator', async () => {
@@ -271,10 +271,10 @@ describe('--timeout', () => {
 
   it('counts no more once they were connected', async () => {
     await pair.startMediator();
-    const { alice, bob } = await pair.meet('--timeout', '3');
+    const { alice, bob } = await pair.meet('--timeout', '6');
     await bob.stop();
     await alice.next('disconnected');
-    const seconds = new Promise((resolve) => setTimeout(resolve, 3_500));
+    const seconds = new Promise((resolve) => setTimeout(resolve, 6_500));
     expect(await Promise.race([alice.exited, seconds])).toBeUndefined();
   });
 });

@@ -368,6 +368,34 @@ describe('an authenticated peer and addresses', () => {
   it('and after all of that the program goes on', goesOn);
 });
 
+describe('strangers at the port where the program waits without a mediator', () => {
+  stageWith('server');
+
+  it('hear nothing, leave no trace and keep the peer out no longer than it takes to say who it is', async () => {
+    const peer = await join();
+    peer.send({ kind: 'remember', token: Buffer.alloc(32, 1), candidates: [] });
+    const { token, candidates } = await peer.next('remember');
+    const { port = 0 } = candidates.find(({ transport }) => transport === 'tcp') ?? {};
+    const strangers: net.Socket[] = [];
+    let heard = 0;
+    for (let count = 0; count < 60; count++) {
+      const stranger = net.connect(port, '127.0.0.1').on('error', () => {});
+      stranger.on('data', (bytes) => {
+        heard += bytes.length;
+      });
+      await once(stranger, 'connect');
+      if (count % 2 === 0) stranger.write(count % 4 === 0 ? 'GET / HTTP/1.1\r\n\r\n' : randomBytes(8_000));
+      strangers.push(stranger);
+    }
+    await peer.dial(port, token);
+    expect(heard).toBe(0);
+    expect(victim.stderr).toBe('');
+    for (const stranger of strangers) stranger.destroy();
+  });
+
+  it('and after all of that the program goes on', goesOn);
+});
+
 describe('nothing that an authenticated peer says reaches a terminal as it is:', () => {
   const EVIL = '\u001b]0;evil\u0007\u009b31m\u202e\r\b\u0000x';
 

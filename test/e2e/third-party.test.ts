@@ -47,13 +47,13 @@ describe('Carol, at an honest mediator', () => {
   it('who names bob is told no more than if he were away, and he never learns of her', async () => {
     await pair.startMediator();
     const { alice, bob } = await pair.meet();
-    const carol = start([...argumentsOf('carol', 'bob'), '--json', '--timeout', '3']);
+    const carol = start([...argumentsOf('carol', 'bob'), '--json', '--timeout', '4']);
     expect(await carol.exited).toEqual({ code: 5, signal: null });
     const bobIsHere = carol.events.map(({ event }) => event);
     bob.send({ command: 'quit' });
     await bob.exited;
     await alice.next('disconnected');
-    const again = start([...argumentsOf('carol', 'bob'), '--json', '--timeout', '3']);
+    const again = start([...argumentsOf('carol', 'bob'), '--json', '--timeout', '4']);
     await again.exited;
     expect(again.events.map(({ event }) => event)).toEqual(bobIsHere);
     expect(bobIsHere).toEqual(['online', 'waiting', 'error', 'bye']);

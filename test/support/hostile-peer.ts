@@ -128,12 +128,12 @@ export class HostilePeer {
     return peer;
   }
 
-  /** A further stream of the same introduction to where the victim listens, with the right preface, inside TLS. */
-  async dial(port: number): Promise<TLSSocket> {
+  /** A further stream, to where the victim listens, with the right preface, inside TLS. */
+  async dial(port: number, token: Buffer): Promise<TLSSocket> {
     const stream = net.connect(port, '127.0.0.1');
     stream.on('error', () => {});
     await once(stream, 'connect', { signal: patience() });
-    stream.write(prefaceOf(this.introduction.token, myRole(this.#stage)));
+    stream.write(prefaceOf(token, myRole(this.#stage)));
     await readPreface(stream, patience());
     return secured(this.#stage, stream);
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import net from 'node:net';
 import type { Candidate, Endpoint } from '../../protocol/messages.js';
 import { streamIdOf } from '../../protocol/punch.js';
@@ -46,6 +47,8 @@ class UdpPunch implements Path {
 
   constructor(surroundings: PathSurroundings, budget: SendBudget) {
     this.#s = surroundings;
+    // Each socket that asks the mediator listens to it.
+    setMaxListeners(0, this.#over.signal);
     this.#checks = new Checks({
       token: surroundings.introduction.token,
       role: surroundings.role,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatEndpoint, plainAddress } from '../../protocol/address.js';
@@ -57,6 +58,8 @@ export class ServerlessMeeting {
 
   constructor(options: ServerlessOptions) {
     this.#o = options;
+    // As many listen to it as there are strangers at the door: Node's warning would end up on the person's screen.
+    setMaxListeners(0, this.#stopping.signal);
     this.#known = readRemembered(options.store.load(), Date.now());
   }
 
