@@ -7,6 +7,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Real processes and sockets on a small machine: more workers only make them wait for each other.
     maxWorkers: 2,
+    // In the lab, whose tests mostly wait.
+    maxConcurrency: 3,
     // A build machine may starve a real terminal or network of its turn. What fails twice is broken.
     retry: process.env.CI ? 1 : 0,
   },

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 /**
  * A vitest reporter that writes what scripts/test adds up, to the file that TEST_COUNTS names:
  * { passed, failed: [name], skipped: [{ name, reason }] }
+ * A group that is skipped as a whole says why in its name, as "(skipped: reason)".
  */
 export default class CountReporter {
   onTestRunEnd(modules, unhandledErrors) {
@@ -23,6 +24,10 @@ function count(test, counts, file) {
   const { state, note } = test.result();
   const name = `${file}: ${test.fullName}`;
   if (state === 'passed') counts.passed += 1;
-  else if (state === 'skipped') counts.skipped.push({ name, reason: note ?? '' });
+  else if (state === 'skipped') counts.skipped.push({ name, reason: note ?? reasonIn(name) });
   else counts.failed.push(name);
+}
+
+function reasonIn(name) {
+  return /\(skipped: (.*?)\)/.exec(name)?.[1] ?? '';
 }

@@ -3,6 +3,7 @@
  * Rules that choose ports are for UDP; TCP is always masqueraded, and so port-restricted, except behind the full cone.
  * `hairpin` is a full cone that leads packets from inside to its own address back inside; `trap` does not drop what it
  * did not expect. `tcp-blocked` lets no TCP connection in that begins outside, not even one that begins on both sides.
+ * `random-open` chooses at random for each destination, and then lets in whatever comes from the destination's address.
  */
 export const GATEWAYS = [
   'full-cone',
@@ -13,16 +14,24 @@ export const GATEWAYS = [
   'sequential',
   'random',
   'random-pool',
+  'random-open',
   'udp-blocked',
   'tcp-blocked',
   'trap',
 ] as const;
 export type Gateway = (typeof GATEWAYS)[number];
 
-/** A script for nft. @param wan the gateway's address on the internet @param pool ports that it gives out, where it chooses them */
-export function gatewayRules(kind: Gateway, wan: string, pool = 1024): string {
+export interface GatewayPorts {
+  /** How many it gives out, where it chooses them itself. */
+  pool: number;
+  /** Between one and the next, where it counts. */
+  step: number;
+}
+
+/** A script for nft. @param wan the gateway's address on the internet */
+export function gatewayRules(kind: Gateway, wan: string, ports: GatewayPorts): string {
   const drop = kind === 'trap' ? '' : DROP_UNSOLICITED;
-  return `${drop}\n${natRules(kind, wan, pool)}`;
+  return `${drop}\n${natRules(kind, wan, ports)}`;
 }
 
 const DROP_UNSOLICITED = `
@@ -34,7 +43,7 @@ table ip flt {
   }
 }`;
 
-function natRules(kind: Gateway, wan: string, pool: number): string {
+function natRules(kind: Gateway, wan: string, { pool, step }: GatewayPorts): string {
   switch (kind) {
     case 'port-restricted':
     case 'trap':
@@ -60,8 +69,27 @@ table ip blocked {
     case 'random-pool':
       return nat(`oifname "wan" meta l4proto udp snat to ${wan} : numgen random mod ${pool} map ${ports(pool)}
 oifname "wan" masquerade`);
+    case 'random-open':
+      // What was sent out is noted after it was given its port.
+      return `table ip nat {
+  map fc_udp { type inet_service : ipv4_addr . inet_service; flags dynamic,timeout; timeout 300s; }
+  set allowed { type inet_service . ipv4_addr; flags dynamic,timeout; timeout 300s; }
+  chain post {
+    type nat hook postrouting priority srcnat;
+    oifname "wan" masquerade fully-random
+  }
+  chain note {
+    type filter hook postrouting priority 110;
+    oifname "wan" meta l4proto udp update @fc_udp { udp sport timeout 300s : ct original ip saddr . ct original proto-src }
+    oifname "wan" meta l4proto udp update @allowed { udp sport . ip daddr timeout 300s }
+  }
+  chain pre {
+    type nat hook prerouting priority dstnat;
+    iifname "wan" meta l4proto udp udp dport . ip saddr @allowed dnat to udp dport map @fc_udp
+  }
+}`;
     case 'sequential':
-      return nat(`oifname "wan" meta l4proto udp snat to ${wan} : numgen inc mod ${pool} map ${ports(pool)}
+      return nat(`oifname "wan" meta l4proto udp snat to ${wan} : numgen inc mod ${pool} map ${ports(pool, step)}
 oifname "wan" masquerade`);
     case 'remapping':
       return nat(`oifname "wan" meta l4proto udp snat to ${wan} : jhash ip saddr . udp sport mod ${pool} seed 0x7 map ${ports(pool)}
@@ -122,6 +150,6 @@ ${rules}
 }
 
 /** From 40000 on. As a map, since nft computes with ports in the wrong byte order. */
-function ports(count: number): string {
-  return `{ ${Array.from({ length: count }, (_, at) => `${at} : ${40000 + at}`).join(', ')} }`;
+function ports(count: number, step = 1): string {
+  return `{ ${Array.from({ length: count }, (_, at) => `${at} : ${40000 + at * step}`).join(', ')} }`;
 }

@@ -10,6 +10,7 @@ import { type Lab, MEDIATOR_ADDRESS } from './net.js';
 const DIST = resolve(process.env.TURBO_BEEP_DIST ?? 'dist');
 const PORT = 54700;
 const EVENT_DEADLINE_MS = 20_000;
+const MOST_LINES = 60;
 
 export interface LabEvent {
   event: string;
@@ -108,6 +109,36 @@ export class LabMeeting {
     const both = await Promise.all([this.event('a', fits, deadlineMs), this.event('b', fits, deadlineMs)]);
     const [one, other] = both;
     return one && other ? Math.max(one.atMs, other.atMs) : null;
+  }
+
+  /** One message each way arrives, and is known to have arrived. Throws if not. */
+  async talk(deadlineMs?: number): Promise<void> {
+    for (const [from, to] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const text = `from ${from} at ${this.elapsedMs}`;
+      this.command(from, { command: 'message', text });
+      const heard = await this.event(to, (event) => event.text === text && event.from === 'peer', deadlineMs);
+      if (!heard) throw new Error(`what ${from} said did not arrive\n${this.account()}`);
+    }
+  }
+
+  /** Each time that a session went from a link to none. */
+  breaks(): LabEvent[] {
+    return [...this.events.a, ...this.events.b].filter(({ event }) => event === 'disconnected');
+  }
+
+  /** What happened, for those who must find out why. */
+  account(): string {
+    const lines = (['a', 'b'] as const).flatMap((side) =>
+      this.events[side].map(({ atMs, ...event }) => ({
+        atMs,
+        line: `${Math.round(atMs)} ${side} ${JSON.stringify(event)}`,
+      })),
+    );
+    lines.sort((one, other) => one.atMs - other.atMs);
+    return [...lines.slice(-MOST_LINES).map(({ line }) => line), ...this.errors].join('\n');
   }
 
   async stop(): Promise<void> {

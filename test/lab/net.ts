@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { type Gateway, gatewayRules } from './gateways.js';
+import { type Gateway, type GatewayPorts, gatewayRules } from './gateways.js';
 
 /**
  * Two peers, a mediator and the internet between them, in network namespaces of Linux:
@@ -30,7 +30,7 @@ export interface Wiring {
   shared?: readonly GatewaySpec[];
 }
 
-export type GatewaySpec = Gateway | { kind: Gateway; pool: number };
+export type GatewaySpec = Gateway | ({ kind: Gateway } & Partial<GatewayPorts>);
 
 export const MEDIATOR_ADDRESS = '192.0.2.2';
 export const MEDIATOR_SECOND_ADDRESS = '192.0.2.3';
@@ -191,10 +191,10 @@ export class Lab {
     let outlet = outer;
     for (const [at, spec] of [...gateways.entries()].reverse()) {
       const name = `${prefix}${at + 1}`;
-      const { kind, pool } = typeof spec === 'string' ? { kind: spec, pool: 1024 } : spec;
+      const { kind, pool = 1024, step = 1 } = typeof spec === 'string' ? { kind: spec } : spec;
       this.#add(name);
       this.#connect(outlet, name, 'wan');
-      this.nft(name, gatewayRules(kind, `${outlet.network}.${outlet.host}`, pool));
+      this.nft(name, gatewayRules(kind, `${outlet.network}.${outlet.host}`, { pool, step }));
       outlet = this.#outletOf(name, 'lan', networks[at] ?? networks[0]);
     }
     return outlet;

@@ -55,6 +55,14 @@ describe('the sum of steps and runs', () => {
     expect(all).toContain('\nSkipped:\n  x.test.ts: needs root (not root), on Node 20 and Node 24\n  something else\n');
   });
 
+  test('says once what many were skipped for, and counts each', async () => {
+    const names = Array.from({ length: 60 }, (_, at) => `x.test.ts: number ${at}`);
+    const many = { ...good, skipped: names.map((name) => ({ name, reason: 'the lab needs root' })) };
+    const { last, all } = await sumUp(['counts FOLDER/a Node 20'], { a: many });
+    expect(last).toBe('10 passed, 0 failed, 60 skipped');
+    expect(all).toContain('\nSkipped:\n  60 tests (the lab needs root), on Node 20\n\n');
+  });
+
   test('is bad if a run never came to its end', async () => {
     const { code, last, all } = await sumUp(['passed build', 'counts FOLDER/gone Node 20']);
     expect({ code, last }).toEqual({ code: 1, last: '1 passed, 1 failed' });
