@@ -104,6 +104,16 @@ export class Home {
     });
   }
 
+  /** The contact of these two keys, if they have ever talked or were saved. */
+  findContact(pair: Pick<Contact, 'ownId' | 'peerId'>): Contact | null {
+    return this.#settings.read().contacts.find((contact) => isSamePair(contact, pair)) ?? null;
+  }
+
+  /** Whether anything was ever written down about the contact. */
+  hasJournal(contactId: string): boolean {
+    return existsSync(join(this.#journalPath(contactId), 'journal.db'));
+  }
+
   /** Where the contact's journal lives; made if missing. */
   contactDirectory(contactId: string): string {
     const path = this.#journalPath(contactId);

@@ -1,6 +1,6 @@
 import Libsql from 'libsql';
 import { UserError } from '../../../protocol/errors.js';
-import { damagedJournal, explainStorageError } from './storage-errors.js';
+import { busyJournal, damagedJournal, explainStorageError } from './storage-errors.js';
 
 /** What a column holds on its way in. Text may carry no NUL, which libsql would cut it at: free text goes as a Buffer. */
 export type Value = string | number | Buffer | null;
@@ -88,6 +88,17 @@ export class Database {
       // A full disk or a reader in another process: the log stays, and is as good.
       if (!(error instanceof UserError)) throw error;
     }
+  }
+
+  /**
+   * Leaves nothing in the files of what was deleted: rewrites the database without its free pages, then empties the log.
+   * Throws a UserError if there is no room for that, or if another process looks at the database just now.
+   */
+  purge(): void {
+    this.#statements.clear();
+    this.exec('VACUUM');
+    const { busy } = this.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)') ?? { busy: 1 };
+    if (busy !== 0) throw busyJournal(this.#directory);
   }
 
   close(): void {

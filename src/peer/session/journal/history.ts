@@ -2,7 +2,7 @@ import type { HistoryLine } from '../conversation.js';
 import type { Database } from './database.js';
 import { wordQuery, wordsOf } from './words.js';
 
-interface Row {
+export interface MessageRow {
   mine: number;
   journal: string;
   sequence: number;
@@ -12,7 +12,7 @@ interface Row {
   read: number;
 }
 
-const COLUMNS = 'mine, journal, sequence, at_ms, text, delivered, read';
+export const MESSAGE_COLUMNS = 'mine, journal, sequence, at_ms, text, delivered, read';
 /** The end of the year 9999. The peer may claim a later moment, even one that a Date cannot hold. */
 const LAST_MS = 253_402_300_799_999;
 const MESSAGE_ID = /^([0-9a-f]{32})-([1-9][0-9]{0,15})$/;
@@ -51,7 +51,7 @@ export class History {
   /** My texts up to `sequence` are on the peer's disk; the ids of those for which this is new. */
   markDelivered(journalId: string, sequence: number): string[] {
     const where = 'mine = 1 AND delivered = 0 AND journal = ? AND sequence <= ?';
-    const rows = this.#database.all<Row>(
+    const rows = this.#database.all<MessageRow>(
       `SELECT sequence FROM history WHERE ${where} ORDER BY sequence`,
       journalId,
       sequence,
@@ -74,7 +74,7 @@ export class History {
   }
 
   unshown(): HistoryLine[] {
-    return this.#lines(`SELECT ${COLUMNS} FROM history WHERE shown = 0 ORDER BY position`);
+    return this.#lines(`SELECT ${MESSAGE_COLUMNS} FROM history WHERE shown = 0 ORDER BY position`);
   }
 
   markShown(id: string): void {
@@ -99,18 +99,33 @@ export class History {
   }
 
   last(count: number): HistoryLine[] {
-    return this.#lines(`SELECT ${COLUMNS} FROM history ORDER BY position DESC LIMIT ?`, rowLimit(count)).reverse();
+    return this.#lines(
+      `SELECT ${MESSAGE_COLUMNS} FROM history ORDER BY position DESC LIMIT ?`,
+      rowLimit(count),
+    ).reverse();
   }
 
   search(typed: string, count: number): HistoryLine[] {
     const query = wordQuery(typed);
     if (query === null) return [];
     return this.#lines(
-      `SELECT ${COLUMNS} FROM words JOIN history ON history.position = words.rowid
+      `SELECT ${MESSAGE_COLUMNS} FROM words JOIN history ON history.position = words.rowid
        WHERE words MATCH ? ORDER BY words.rowid DESC LIMIT ?`,
       query,
       rowLimit(count),
     ).reverse();
+  }
+
+  /**
+   * Everything but my texts that have not arrived yet: they are still to be delivered, and to be told of.
+   * Returns how many were erased and how many are kept.
+   */
+  erase(): { erased: number; kept: number } {
+    const erased = this.#database.run('DELETE FROM history WHERE mine = 0 OR delivered = 1');
+    this.#database.exec(`INSERT INTO words (words) VALUES ('delete-all')`);
+    const kept = this.#database.all<{ position: number; text: ArrayBuffer }>('SELECT position, text FROM history');
+    for (const { position, text } of kept) this.#index(position, Buffer.from(text).toString());
+    return { erased, kept: kept.length };
   }
 
   #add(mine: 0 | 1, journalId: string, sequence: number, atMs: number, text: string): void {
@@ -130,6 +145,10 @@ export class History {
     this.#database.run('INSERT INTO words (rowid, spaced) VALUES (last_insert_rowid(), ?)', words);
   }
 
+  #index(position: number, text: string): void {
+    this.#database.run('INSERT INTO words (rowid, spaced) VALUES (?, ?)', position, wordsOf(text).join(' '));
+  }
+
   #markRead(mine: 0 | 1, journalId: string, sequence: number): boolean {
     const changed = this.#database.run(
       'UPDATE history SET read = 1 WHERE mine = ? AND journal = ? AND sequence = ? AND read = 0',
@@ -141,11 +160,11 @@ export class History {
   }
 
   #lines(sql: string, ...values: (string | number)[]): HistoryLine[] {
-    return this.#database.all<Row>(sql, ...values).map(toLine);
+    return this.#database.all<MessageRow>(sql, ...values).map(toLine);
   }
 }
 
-function toLine(row: Row): HistoryLine {
+export function toLine(row: MessageRow): HistoryLine {
   return {
     id: messageId(row.journal, row.sequence),
     from: row.mine ? 'me' : 'peer',
@@ -155,7 +174,7 @@ function toLine(row: Row): HistoryLine {
   };
 }
 
-function stateOf(row: Row): HistoryLine['state'] {
+function stateOf(row: MessageRow): HistoryLine['state'] {
   if (!row.mine) return 'received';
   if (row.read) return 'read';
   return row.delivered ? 'delivered' : 'sent';

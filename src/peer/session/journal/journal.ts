@@ -8,6 +8,7 @@ import { loadDataKey } from './data-key.js';
 import { Database } from './database.js';
 import { History, type MessageId, messageId } from './history.js';
 import { type Appended, OwnItems } from './own-items.js';
+import { Past, type PastEntry } from './past.js';
 import { PeerItems } from './peer-items.js';
 import { ensurePrivateFile, syncDirectory, tightenFiles } from './private-files.js';
 import { prepareSchema } from './schema.js';
@@ -17,6 +18,7 @@ import { type ManifestSize, type TransferRecord, Transfers } from './transfers.j
 
 export type { MessageId } from './history.js';
 export type { Appended } from './own-items.js';
+export type { PastEntry, PastTransfer } from './past.js';
 export type { ManifestSize, TransferRecord } from './transfers.js';
 
 const JOURNAL_ID = /^[0-9a-f]{32}$/;
@@ -37,6 +39,7 @@ export class Journal {
   readonly #lock: SessionLock;
   readonly #database: Database;
   readonly #history: History;
+  readonly #past: Past;
   readonly #own: OwnItems;
   readonly #peers: PeerItems;
   readonly #transfers: Transfers;
@@ -50,6 +53,7 @@ export class Journal {
     this.#own = new OwnItems(database, this.#history);
     this.#peers = new PeerItems(database, this.#history);
     this.#transfers = new Transfers(database);
+    this.#past = new Past(database, this.#transfers);
   }
 
   /** Throws a UserError (exit code 2) if it is open in another process, belongs to another key, or cannot be used. */
@@ -207,6 +211,24 @@ export class Journal {
    */
   search(typed: string, count: number): HistoryLine[] {
     return this.#history.search(typed, count);
+  }
+
+  /** All that was said and sent, oldest first, or with `typed` what a search finds. Read as it goes, not all at once. */
+  past(typed?: string): Generator<PastEntry> {
+    return typed === undefined ? this.#past.all() : this.#past.search(typed);
+  }
+
+  /**
+   * Erases history and finished transfers from the files, but neither what has still to be delivered nor the numbers
+   * that make everything arrive once. If the second step fails (a full disk), the first has been done.
+   */
+  erase(): { erased: number; kept: number } {
+    const counts = this.transaction(() => {
+      this.#transfers.eraseFinished();
+      return this.#history.erase();
+    });
+    this.#database.purge();
+    return counts;
   }
 
   /** A note for later runs, by name; '' if there is none. */

@@ -3,9 +3,7 @@ import { JOURNAL_ID_BYTES } from '../../../protocol/constants.js';
 import { ExitCode, UserError } from '../../../protocol/errors.js';
 import type { Database } from './database.js';
 
-const SCHEMA_VERSION = 1;
-
-const TABLES = `
+const FIRST_FORM = `
   -- My own journal ids; the highest number is the one in use. sequence: of its last item. told: of the last item that
   -- the peer can have seen, see own-items.ts.
   CREATE TABLE own_journals (
@@ -51,7 +49,19 @@ const TABLES = `
   CREATE INDEX parts_of_manifest ON manifest_parts (transfer);
 `;
 
-/** Sets up the connection, and the tables if the database is new. Throws a UserError if a newer program wrote it. */
+/** The history tells of files too: when a transfer was begun, after which message, and (once finished) of what. */
+const FILES_IN_HISTORY = `
+  ALTER TABLE transfers ADD COLUMN at_ms INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE transfers ADD COLUMN after_position INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE transfers ADD COLUMN names TEXT NOT NULL DEFAULT '[]';
+  -- Words are taken out of the index at once, and not only from its answers.
+  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+`;
+
+/** Each brings a database of the form before it into the next; the form of a database is how many have been run on it. */
+export const FORMS: readonly string[] = [FIRST_FORM, FILES_IN_HISTORY];
+
+/** Sets up the connection, and the tables if the database is new or of an older form. Throws a UserError if a newer program wrote it. */
 export function prepareSchema(database: Database, directory: string): void {
   database.get('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
@@ -60,14 +70,14 @@ export function prepareSchema(database: Database, directory: string): void {
   // What SQLite puts into temporary files is not encrypted.
   database.exec('PRAGMA temp_store = MEMORY');
   const version = schemaVersion(database);
-  if (version > SCHEMA_VERSION) {
+  if (version > FORMS.length) {
     throw new UserError(
       ExitCode.usage,
-      `the journal in ${directory} was written by a newer turbo-beep (its form is ${version}, this program knows ${SCHEMA_VERSION})`,
+      `the journal in ${directory} was written by a newer turbo-beep (its form is ${version}, this program knows ${FORMS.length})`,
       'Update turbo-beep, or use another --home.',
     );
   }
-  if (version === 0) database.transaction(() => createTables(database));
+  if (version < FORMS.length) database.transaction(() => bringUpToDate(database, version));
 }
 
 /** A fresh random journal id becomes the one in use. */
@@ -77,10 +87,10 @@ export function beginOwnJournal(database: Database): string {
   return id;
 }
 
-function createTables(database: Database): void {
-  database.exec(TABLES);
-  beginOwnJournal(database);
-  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+function bringUpToDate(database: Database, version: number): void {
+  for (const form of FORMS.slice(version)) database.exec(form);
+  if (version === 0) beginOwnJournal(database);
+  database.exec(`PRAGMA user_version = ${FORMS.length}`);
 }
 
 function schemaVersion(database: Database): number {

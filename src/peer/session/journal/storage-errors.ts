@@ -33,14 +33,18 @@ export function explainStorageError(error: unknown, directory: string): unknown 
       'Check the disk and its free space, then try again.',
     );
   }
-  if (BUSY.test(code)) {
-    return fail(
-      `the journal in ${directory} is already open in another process`,
-      'End the other p2p for this contact (a journal serves one at a time), or use another --home.',
-    );
-  }
+  if (BUSY.test(code)) return busyJournal(directory, { cause: error });
   if (DAMAGED.test(code)) return damagedJournal(directory, { cause: error });
   return error;
+}
+
+export function busyJournal(directory: string, options?: ErrorOptions): UserError {
+  return new UserError(
+    ExitCode.usage,
+    `the journal in ${directory} is already open in another process`,
+    'End the other p2p for this contact (a journal serves one at a time), or use another --home.',
+    options,
+  );
 }
 
 export function damagedJournal(directory: string, options?: ErrorOptions): UserError {

@@ -24,6 +24,9 @@ export interface ManifestSize {
   bytes: number;
 }
 
+/** Of what lies at the top of a transfer, for the history. */
+const MAX_NAMES = 20;
+const NOTHING_KNOWN = { into: null, sources: [], ref: null, bytes: 0, entries: 0, progress: '', announced: true };
 const EMPTY: ManifestSize = { entries: 0, bytes: 0 };
 
 /** An entry as it is stored: the names of its fields, a hundred thousand times over, would double its size. */
@@ -39,13 +42,61 @@ export class Transfers {
   save(record: TransferRecord): void {
     const finished = record.state === 'finished';
     this.#database.run(
-      `INSERT INTO transfers (id, finished, record) VALUES (?, ?, ?)
+      `INSERT INTO transfers (id, finished, record, at_ms, after_position)
+       VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM history))
        ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, record = excluded.record`,
       record.transfer,
       finished ? 1 : 0,
       JSON.stringify(record),
+      Date.now(),
     );
-    if (finished) this.#database.run('DELETE FROM manifests WHERE transfer = ?', record.transfer);
+    if (finished) this.#forgetManifest(record.transfer);
+  }
+
+  /** The top-level names of a manifest, as many as a person would read; folders end in '/'. Only until it is finished. */
+  names(transfer: string): string[] {
+    const names = new Set<string>();
+    const parts = this.#database.all<{ number: number }>(
+      'SELECT number FROM manifest_parts WHERE transfer = ? ORDER BY number',
+      transfer,
+    );
+    for (const { number } of parts) {
+      const row = this.#database.get<{ entries: string }>(
+        'SELECT entries FROM manifest_parts WHERE number = ?',
+        number,
+      );
+      for (const [path, directory] of this.#database.parse<StoredEntry[]>(row?.entries ?? '[]')) {
+        const [top = '', ...below] = path.split('/');
+        names.add(below.length > 0 || directory ? `${top}/` : top);
+        if (names.size === MAX_NAMES) return [...names];
+      }
+    }
+    return [...names];
+  }
+
+  /** What was sent and how it went is forgotten, but not that it is over: late messages about it mean nothing. */
+  eraseFinished(): void {
+    const rows = this.#database.all<{ id: string; record: string }>(
+      'SELECT id, record FROM transfers WHERE finished = 1',
+    );
+    for (const { id, record } of rows) {
+      const { direction, state, outcome } = this.#database.parse<TransferRecord>(record);
+      const rest: TransferRecord = { ...NOTHING_KNOWN, transfer: id, direction, state, outcome };
+      this.#database.run(
+        `UPDATE transfers SET record = ?, names = '[]', at_ms = 0 WHERE id = ?`,
+        JSON.stringify(rest),
+        id,
+      );
+    }
+  }
+
+  /** Its names alone stay, for the history. */
+  #forgetManifest(transfer: string): void {
+    const names = this.names(transfer);
+    if (names.length > 0) {
+      this.#database.run('UPDATE transfers SET names = ? WHERE id = ?', JSON.stringify(names), transfer);
+    }
+    this.#database.run('DELETE FROM manifests WHERE transfer = ?', transfer);
   }
 
   find(transfer: string): TransferRecord | null {

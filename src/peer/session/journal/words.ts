@@ -28,3 +28,10 @@ export function wordQuery(typed: string): string | null {
     .filter((words) => words.length > 0);
   return phrases.length === 0 ? null : phrases.map((words) => `"${words.join(' ')}"*`).join(' ');
 }
+
+/** Whether each word typed begins a word of `text`: the same search without an index. */
+export function hasWords(text: string, typed: string): boolean {
+  const words = wordsOf(text);
+  const wanted = wordsOf(typed);
+  return wanted.length > 0 && wanted.every((beginning) => words.some((word) => word.startsWith(beginning)));
+}

@@ -175,7 +175,7 @@ describe('opening', () => {
     const folder = closedJournal('a text');
     const key = loadDataKey(join(folder, 'journal.key'), folder, privateKey, false);
     const database = new Database({ path: join(folder, 'journal.db'), directory: folder, key });
-    database.exec('PRAGMA user_version = 2');
+    database.exec('PRAGMA user_version = 1000');
     database.close();
     const error = userErrorOf(() => openJournal(folder));
     expect(error.message).toContain('written by a newer turbo-beep');
