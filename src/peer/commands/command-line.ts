@@ -1,13 +1,14 @@
 import yargs from 'yargs';
 import { UserError } from '../../protocol/errors.js';
 import { declareContactCommands } from './contact-commands.js';
+import { declareHistoryCommand } from './history-command.js';
 import { declareKeyCommands } from './key-commands.js';
 import { declareTalkCommands } from './talk-commands.js';
 import { usageError, type Work } from './work.js';
 
 export type ParsedCommandLine = { kind: 'help'; text: string } | { kind: 'work'; work: Work };
 
-const COMMANDS = ['send', 'receive', 'keygen', 'id', 'contact'];
+const COMMANDS = ['send', 'receive', 'keygen', 'id', 'contact', 'history'];
 const WIDEST = 100;
 
 const USAGE = `$0 <host> <port> <keys> <peerkey>   talk, by way of the mediator at host
@@ -61,7 +62,8 @@ export function parseCommandLine(argv: string[], program: { version: string; col
     .alias('help', 'h')
     .version(program.version)
     .wrap(Math.min(program.columns, WIDEST));
-  for (const declare of [declareTalkCommands, declareKeyCommands, declareContactCommands]) declare(parser, choose);
+  for (const declare of [declareTalkCommands, declareKeyCommands, declareContactCommands, declareHistoryCommand])
+    declare(parser, choose);
 
   let text = '';
   parser.parse(withoutDashes(argv), {}, (_error: unknown, _argv: unknown, output: string) => {

@@ -2,16 +2,17 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
-import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
+import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import { PATH_KINDS, type PathKind } from '../../protocol/messages.js';
 import type { Contact, Home } from '../home.js';
-import { type KeyOptions, loadAnyKey, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
+import { type KeyOptions, loadAnyKey } from '../keys.js';
 import { displayName } from '../settings/contact.js';
 import { standardStreams } from '../ui/output.js';
 import type { Environment } from './environment.js';
 import { keyOptions, warnOfDemoKey } from './key-options.js';
 import { openHome } from './open-home.js';
-import { parseHost, parsePaths, parsePort, parseTimeout, wrong } from './values.js';
+import { parsePaths, parseTimeout, wrong } from './values.js';
+import { meetByKey, meetContact } from './whom.js';
 
 export type Purpose =
   | { kind: 'chat' }
@@ -92,62 +93,6 @@ export async function prepareTalk(words: TalkArguments, environment: Environment
   const { json, plain, hostCandidates, portMapping } = words;
   const path = { timeoutMs, paths, hostCandidates, portMapping, mediatorKey };
   return { ...whom, ...path, purpose, json, plain, terminal: terminalFor(purpose, environment) };
-}
-
-interface Whom {
-  host: string;
-  port: number;
-  identity: Identity;
-  peer: PublicIdentity;
-  contact: Contact;
-  home: Home;
-}
-
-async function meetContact(name: string, home: Home, keys: KeyOptions): Promise<Whom> {
-  const contact = home.contactByName(name);
-  const { host, port } = contact;
-  const peer = savedPeer(contact);
-  const identity = await loadOwnKeys(contact.keys, keys);
-  if (identity.id !== contact.ownId) {
-    throw wrong(
-      `${contact.keys} holds another key pair than when ${displayName(contact)} was saved`,
-      `Put the old one back, or save anew: p2p contact remove ${displayName(contact)}, then p2p contact add`,
-    );
-  }
-  return { host, port, identity, peer, contact, home };
-}
-
-function savedPeer(contact: Contact): PublicIdentity {
-  try {
-    const peer = parsePublicPem(contact.peerPem);
-    if (peer.id === contact.peerId) return peer;
-  } catch (error) {
-    if (!(error instanceof UnusableKeyError)) throw error;
-  }
-  const name = displayName(contact);
-  throw wrong(`the saved key of ${name} is damaged`, `Save it anew: p2p contact remove ${name}, then p2p contact add`);
-}
-
-async function meetByKey(
-  words: { host: string; port: string; keys: string; peer: string },
-  open: () => Promise<Home>,
-  keys: KeyOptions,
-): Promise<Whom> {
-  const host = parseHost(words.host);
-  const port = parsePort(words.port);
-  const peer = await loadPeerKey(words.peer);
-  const identity = await loadOwnKeys(words.keys, keys);
-  refuseOwnKeyAsPeer(identity, peer);
-  const home = await open();
-  const contact = home.contactFor({
-    host,
-    port,
-    keys: resolve(words.keys),
-    peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
-    peerId: peer.id,
-    ownId: identity.id,
-  });
-  return { host, port, identity, peer, contact, home };
 }
 
 /** @param text an id, or a file that holds the mediator's key */

@@ -17,6 +17,29 @@ export function jsonLine(value: unknown): string {
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
 }
 
+/** Prints lines as fast as whoever reads them (a pager, say) takes them, and stops when nobody does any more. */
+export async function printLines(lines: Iterable<string>): Promise<void> {
+  for (const line of lines) {
+    if (process.stdout.destroyed) return;
+    if (!process.stdout.write(`${line}\n`)) await drained(process.stdout);
+  }
+}
+
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const goOn = () => {
+      stream.off('drain', goOn).off('close', goOn);
+      resolve();
+    };
+    stream.on('drain', goOn).on('close', goOn);
+  });
+}
+
+/** Says on stderr what is no result and no warning. */
+export function tell(text: string): void {
+  process.stderr.write(`${sanitise(text)}\n`);
+}
+
 export function warn(text: string): void {
   process.stderr.write(`p2p: warning: ${sanitise(text)}\n`);
 }

@@ -1,5 +1,5 @@
 import { ExitCode, UserError } from '../../protocol/errors.js';
-import { sanitiseLine } from '../../protocol/sanitise.js';
+import { sanitise, sanitiseLine } from '../../protocol/sanitise.js';
 
 export interface PromptTerminal {
   input: NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
@@ -17,6 +17,33 @@ const TERMINAL: PromptTerminal = { input: process.stdin, output: process.stderr 
 export function secretPrompt(terminal = TERMINAL): ((question: string) => Promise<string>) | null {
   if (terminal.input.isTTY !== true || terminal.output.isTTY !== true) return null;
   return (question) => askSecret(question, terminal);
+}
+
+/** A question to be answered with yes or no, or null where nobody could see it or answer. */
+export function yesNoPrompt(terminal = TERMINAL): ((question: string) => Promise<boolean>) | null {
+  if (terminal.input.isTTY !== true || terminal.output.isTTY !== true) return null;
+  return async (question) => /^\s*y(es)?\s*$/i.test(await askLine(question, terminal));
+}
+
+/** Asks for one line; '' at the input's end. */
+function askLine(question: string, { input, output }: PromptTerminal): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const finish = (line: string) => {
+      input.off('data', onData).off('end', onEnd);
+      input.pause();
+      resolve(line);
+    };
+    const onEnd = () => finish('');
+    const onData = (chunk: Buffer | string) => {
+      text += chunk.toString();
+      const [line = '', ...more] = text.split('\n');
+      if (more.length > 0) finish(line);
+    };
+    output.write(sanitise(question));
+    input.on('data', onData).on('end', onEnd);
+    input.resume();
+  });
 }
 
 /**

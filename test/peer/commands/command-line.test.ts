@@ -93,7 +93,7 @@ test.each([
 });
 
 test('help tells of no command that is not there yet', () => {
-  expect(parse('--help')).not.toMatchObject({ text: expect.stringMatching(/history|rotate/) });
+  expect(parse('--help')).not.toMatchObject({ text: expect.stringMatching(/rotate/) });
 });
 
 test('--version is the version alone', () => {

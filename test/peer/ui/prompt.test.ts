@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { secretPrompt } from '../../../src/peer/ui/prompt.js';
+import { secretPrompt, yesNoPrompt } from '../../../src/peer/ui/prompt.js';
 
 /** A terminal's two streams, which keep what was shown and in which mode the input was. */
 function newTerminal() {
@@ -81,4 +81,26 @@ test('there is no prompt unless both sides are a terminal', () => {
   const { input, output } = newTerminal();
   expect(secretPrompt({ input: new PassThrough(), output })).toBeNull();
   expect(secretPrompt({ input, output: new PassThrough() })).toBeNull();
+});
+
+test.each([
+  ['y\n', true],
+  [' Yes \r\n', true],
+  ['n\n', false],
+  ['\n', false],
+  ['yesterday\n', false],
+])('%j answers a question with %s', async (typed, answer) => {
+  const terminal = newTerminal();
+  const asked = yesNoPrompt(terminal)?.('Erase? ');
+  expect(terminal.shown()).toBe('Erase? ');
+  terminal.input.write(typed);
+  expect(await asked).toBe(answer);
+});
+
+test('the end of the input is no yes, and without a terminal nobody is asked', async () => {
+  const terminal = newTerminal();
+  const asked = yesNoPrompt(terminal)?.('Erase? ');
+  terminal.input.end();
+  expect(await asked).toBe(false);
+  expect(yesNoPrompt({ ...terminal, input: new PassThrough() })).toBeNull();
 });
