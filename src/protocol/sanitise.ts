@@ -20,3 +20,11 @@ export function sanitise(text: string): string {
 export function sanitiseLine(text: string): string {
   return sanitise(text).replaceAll('\n', '\ufffd');
 }
+
+/**
+ * The same for JSON, where nothing need be lost: what a terminal would obey is spelt as an escape, which a reader of
+ * JSON takes for the character itself. JSON.stringify escapes no more than the C0 controls.
+ */
+export function escapeInJson(json: string): string {
+  return json.replace(UNSAFE, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

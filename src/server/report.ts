@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../protocol/address.js';
 import type { Endpoint } from '../protocol/messages.js';
-import { sanitise } from '../protocol/sanitise.js';
+import { escapeInJson, sanitise } from '../protocol/sanitise.js';
 import { verificationWords } from '../protocol/words.js';
 import { formatBytes } from './bytes.js';
 import type { RelayLimits } from './relay/allowances.js';
@@ -32,7 +32,7 @@ export function textReporter(print: (text: string) => void): Reporter {
 
 /** For programs: the contract's events. @param print takes whole lines */
 export function jsonReporter(print: (text: string) => void): Reporter {
-  const event = (fields: object) => print(JSON.stringify(fields));
+  const event = (fields: object) => print(escapeInJson(JSON.stringify(fields)));
   return {
     started: ({ where: { address, port }, udpPorts, id, keys }) =>
       event({ event: 'listening', host: address, port, udpPorts, fingerprint: id, keys }),

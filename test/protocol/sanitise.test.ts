@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { sanitise, sanitiseLine } from '../../src/protocol/sanitise.js';
+import { escapeInJson, sanitise, sanitiseLine } from '../../src/protocol/sanitise.js';
 
 const FFFD = '\ufffd';
 /** Written differently from the code it tests: by Unicode property. Cc are the controls, Cs the lone surrogates. */
@@ -100,4 +100,15 @@ describe('whatever comes in,', () => {
       }),
     );
   });
+});
+
+test('JSON means what it meant, in one line without anything that a terminal obeys', () => {
+  fc.assert(
+    fc.property(anything, (text) => {
+      const json = escapeInJson(JSON.stringify({ text }));
+      expect(OBEYED.test(json)).toBe(false);
+      expect(JSON.parse(json)).toEqual({ text });
+    }),
+    { numRuns: 1000 },
+  );
 });

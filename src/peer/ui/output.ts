@@ -1,5 +1,5 @@
 import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
-import { sanitise } from '../../protocol/sanitise.js';
+import { escapeInJson, sanitise } from '../../protocol/sanitise.js';
 
 /** What commands print outside of a session: results on stdout, everything else on stderr. */
 
@@ -11,10 +11,9 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${jsonLine(value)}\n`);
 }
 
-/** One value as one line. JSON escapes C0 controls only: terminals obey others too, and some readers end lines at U+2028. */
+/** One value as one line that no terminal obeys, and that no reader ends at U+2028. */
 export function jsonLine(value: unknown): string {
-  const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, escaped);
+  return escapeInJson(JSON.stringify(value));
 }
 
 /** Prints lines as fast as whoever reads them (a pager, say) takes them, and stops when nobody does any more. */
