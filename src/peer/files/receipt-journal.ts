@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { ExitCode, UserError } from '../../protocol/errors.js';
 import { TEMP_PREFIX } from './local-name.js';
 
 /** Where the notes of one transfer are kept. */
@@ -35,10 +36,11 @@ export class ReceiptJournal {
   readonly #renamed: Map<number, string>;
   #saved: boolean;
 
+  /** Throws a UserError (7) if the store gives back something else than it was given. */
   constructor(store: ReceiptStore) {
     const json = store.load();
     this.#store = store;
-    this.#notes = json === '' ? newNotes() : JSON.parse(json);
+    this.#notes = json === '' ? newNotes() : parseNotes(json);
     this.#renamed = new Map(this.#notes.renamed);
     this.#saved = json !== '';
     this.save();
@@ -101,4 +103,38 @@ export class ReceiptJournal {
 
 function newNotes(): Notes {
   return { secret: randomBytes(16).toString('hex'), next: 0, placing: null, renamed: [] };
+}
+
+/** The journal's cipher does not notice a damaged disk, and what is believed here names files. */
+function parseNotes(json: string): Notes {
+  try {
+    const notes: Notes = JSON.parse(json);
+    if (isWhole(notes)) return notes;
+  } catch {
+    // Not even JSON: the same sentence.
+  }
+  const hint = 'cancel it, and have the files sent again';
+  throw new UserError(ExitCode.transferIncomplete, 'the notes of how far this transfer has come are damaged', hint);
+}
+
+function isWhole({ secret, next, placing, renamed }: Notes): boolean {
+  const isPlacing = (each: Placing) =>
+    isIndex(each.entry) &&
+    isName(each.name) &&
+    /^([0-9a-f]{64})?$/.test(each.sha256) &&
+    /^(announced|placed)$/.test(each.state);
+  return (
+    /^[0-9a-f]{32}$/.test(secret) &&
+    isIndex(next) &&
+    (placing === null || isPlacing(placing)) &&
+    renamed.every(([entry, name]) => isIndex(entry) && isName(name))
+  );
+}
+
+function isIndex(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && value !== '.' && value !== '..' && !/[/\\\0]/.test(value);
 }

@@ -28,6 +28,7 @@ import { memoryStore, openReceiving } from './helpers/transfer.js';
 import { noise, plant, sha256, survey } from './helpers/tree.js';
 
 const MIB = 1024 * 1024;
+const PLACED_ELSEWHERE = '"placing":{"entry":0,"name":"../x","sha256":"","state":"placed"}';
 const kinds: Confinement[] = existsSync('/proc/self/fd') ? ['held', 'checked'] : ['checked'];
 
 async function begin(
@@ -362,6 +363,16 @@ describe('going on', () => {
     await receiving.resume(0, 2 * MIB + 1);
     await receiving.write(0, 2 * MIB + 1, [content.subarray(2 * MIB + 1)]);
     await receiving.fileEnd(0, content.length, digest(content));
+  });
+
+  it.each([
+    ['no JSON', () => '{'],
+    ['notes of another form', () => '{"secret":"x"}'],
+    ['a name that leads elsewhere', (json: string) => json.replace('"placing":null', PLACED_ELSEWHERE)],
+  ])('is a sentence and not a guess if its notes were damaged into %s', async (_, damage) => {
+    const { store, into } = await interruptedAt(5);
+    store.json = damage(store.json);
+    await expect(begin(entries, into, store)).rejects.toThrow(/notes .* are damaged/);
   });
 
   it('says after a restart what is there, by its content, at spaced checkpoints', async () => {
