@@ -32,6 +32,8 @@ export const MAX_READ_SEQUENCES = 1024;
 export const MAX_CANDIDATES = 16;
 /** What one reflexive candidate may tell of the ports that its gateway chose. */
 export const MAX_SEEN_PORTS = 64;
+/** Two keys of 8192 bits and their signatures fill half of it. */
+export const MAX_SUCCESSION_BYTES = 8 * 1024;
 /** A manifest travels in parts, and is refused as a whole above these. */
 export const MANIFEST_PART_BYTES = 64 * 1024;
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;

@@ -12,7 +12,7 @@ export type MediatorMessage =
   | { kind: 'register'; version: number; peerId: string; wantedId: string }
   | { kind: 'challenge'; nonce: Buffer }
   | { kind: 'response'; signature: Buffer }
-  | { kind: 'admitted'; reflexive: Endpoint; nowMs: number }
+  | { kind: 'admitted'; reflexive: Endpoint; nowMs: number; followsSuccessions: boolean }
   | { kind: 'refused'; reason: string }
   | { kind: 'waiting' }
   | Introduction
@@ -22,7 +22,9 @@ export type MediatorMessage =
   | { kind: 'ping'; nonce: number }
   | { kind: 'pong'; nonce: number }
   | { kind: 'wantProbes' }
-  | { kind: 'probes'; probes: Endpoint[]; probeKey: Buffer };
+  | { kind: 'probes'; probes: Endpoint[]; probeKey: Buffer }
+  | { kind: 'succession'; statement: string }
+  | { kind: 'succeeded'; admitted: boolean };
 
 export interface Introduction {
   kind: 'introduction';
@@ -83,7 +85,9 @@ export type ItemBody =
   | { kind: 'accept'; transfer: string }
   | { kind: 'decline'; transfer: string; reason: string }
   | { kind: 'cancel'; transfer: string; reason: string }
-  | { kind: 'done'; transfer: string };
+  | { kind: 'done'; transfer: string }
+  /** As succession.ts makes it, in hex. */
+  | { kind: 'succession'; statement: string };
 
 export interface Item {
   kind: 'item';

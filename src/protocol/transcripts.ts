@@ -6,6 +6,8 @@
 export const MEDIATOR_EXPORTER_LABEL = 'EXPORTER-turbo-beep/1-mediator';
 export const PEER_EXPORTER_LABEL = 'EXPORTER-turbo-beep/1-peer';
 
+export const ROTATE_LABEL = 'turbo-beep/1 rotate';
+
 export type Role = 'client' | 'server';
 
 export interface MediatorTranscript {
@@ -47,6 +49,30 @@ export function peerTranscript(t: PeerTranscript): Buffer {
   ]);
 }
 
+export interface RotateTranscript {
+  formerId: string;
+  successorId: string;
+  /** When the succession was declared, Unix time. */
+  atMs: number;
+}
+
+/** Signed by both keys: by the old one so that it is its owner's word, by the new one so that nobody names a stranger's. */
+export function rotateTranscript(t: RotateTranscript): Buffer {
+  return lengthPrefixed([
+    Buffer.from(ROTATE_LABEL),
+    Buffer.from(t.formerId, 'hex'),
+    Buffer.from(t.successorId, 'hex'),
+    timeBytes(t.atMs),
+  ]);
+}
+
+/** As a 64-bit number. */
+export function timeBytes(atMs: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(atMs));
+  return bytes;
+}
+
 export function lengthPrefixed(parts: readonly Buffer[]): Buffer {
   return Buffer.concat(
     parts.flatMap((part) => {
@@ -55,4 +81,17 @@ export function lengthPrefixed(parts: readonly Buffer[]): Buffer {
       return [length, part];
     }),
   );
+}
+
+/** The parts of what lengthPrefixed() made; null if it was not that. */
+export function splitLengthPrefixed(bytes: Buffer): Buffer[] | null {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (bytes.length - at < 4) return null;
+    const end = at + 4 + bytes.readUInt32BE(at);
+    if (end > bytes.length) return null;
+    parts.push(bytes.subarray(at + 4, end));
+    at = end;
+  }
+  return parts;
 }

@@ -7,6 +7,7 @@ import {
   MAX_CHECKPOINTS,
   MAX_READ_SEQUENCES,
   MAX_SEEN_PORTS,
+  MAX_SUCCESSION_BYTES,
   NONCE_BYTES,
   PROBE_KEY_BYTES,
   TOKEN_BYTES,
@@ -17,7 +18,7 @@ import type { MediatorMessage, PeerMessage } from './messages.js';
 
 /**
  * The one place where protobufjs is used: proto/*.proto in, this program's own messages out. A oneof named `body`
- * becomes a `kind`; ids become hex; every field is present and every id, nonce and digest has its exact length.
+ * becomes a `kind`; ids and statements become hex; every field is present and every id, nonce and digest has its exact length.
  */
 export interface Codec<Message> {
   encode(message: Message): Buffer;
@@ -48,6 +49,9 @@ const EXACT_BYTES: Record<string, number> = {
   transfer: TRANSFER_ID_BYTES,
   sha256: 32,
 };
+
+/** Beside ids: what the journal keeps as text. */
+const HEX_NAMES = new Set(['transfer', 'statement']);
 
 /** Of what is repeated: a frame may hold so many empty ones that turning them into our own takes long, and much memory. */
 const MAX_REPEATED: Record<string, number> = {
@@ -107,7 +111,7 @@ function toWire(type: protobuf.Type, value: Plain): Plain {
 
 function valueToWire(field: protobuf.Field, value: unknown): unknown {
   if (field.resolvedType instanceof protobuf.Type) return toWire(field.resolvedType, value as Plain);
-  return isId(field) ? Buffer.from(value as string, 'hex') : value;
+  return isHex(field) ? Buffer.from(value as string, 'hex') : value;
 }
 
 function fromWire(type: protobuf.Type, wire: Plain): Plain {
@@ -146,14 +150,14 @@ function bytesFromWire(field: protobuf.Field, value: Uint8Array): Buffer | strin
   const mayBeEmpty = field.name === 'peerJournalId';
   if (
     expected === undefined
-      ? value.length > MAX_SIGNATURE_BYTES
+      ? value.length > (field.name === 'statement' ? MAX_SUCCESSION_BYTES : MAX_SIGNATURE_BYTES)
       : value.length !== expected && !(mayBeEmpty && value.length === 0)
   ) {
     throw new ProtocolError(`${field.name} of ${value.length} bytes`);
   }
   // A copy: the decoded message may outlive the socket's buffer that it would otherwise keep alive.
   const bytes = Buffer.from(value);
-  return isId(field) ? bytes.toString('hex') : bytes;
+  return isHex(field) ? bytes.toString('hex') : bytes;
 }
 
 function safeInteger(field: protobuf.Field, value: number): number {
@@ -161,8 +165,8 @@ function safeInteger(field: protobuf.Field, value: number): number {
   return value;
 }
 
-function isId(field: protobuf.Field): boolean {
-  return field.type === 'bytes' && (field.name.endsWith('Id') || field.name === 'transfer');
+function isHex(field: protobuf.Field): boolean {
+  return field.type === 'bytes' && (field.name.endsWith('Id') || HEX_NAMES.has(field.name));
 }
 
 /** A type that is nothing but its oneof, as the two envelopes are. */

@@ -15,6 +15,7 @@ import {
   PEER_EXPORTER_LABEL,
   peerTranscript,
   type Role,
+  rotateTranscript,
 } from '../../src/protocol/transcripts.js';
 import { mediatorCodec, peerCodec } from '../../src/protocol/wire.js';
 
@@ -76,6 +77,8 @@ describe('the vectors on the page are what this program computes:', () => {
       messageFrame(
         peerCodec.encode({ kind: 'item', sequence: 1, atMs: 1700000000000, body: { kind: 'text', text: 'hello' } }),
       ),
+    'rotate-transcript': () =>
+      rotateTranscript({ formerId: idOf(0x11), successorId: idOf(0x22), atMs: 1700000000000 }).toString('hex'),
     probe: () => encodeProbe(filled(0x99), { nonce: filled(0xaa, 8), cookie: null }).toString('hex'),
     'probe-reply': () =>
       encodeProbeReply(filled(0x99), {
@@ -122,6 +125,7 @@ test.each([
   ['manifest entries', constants.MAX_MANIFEST_ENTRIES],
   ['path in a manifest', constants.MAX_PATH_BYTES],
   ['checkpoints in one Want', constants.MAX_CHECKPOINTS],
+  ['statement of a succession', constants.MAX_SUCCESSION_BYTES],
   ['cost of a FileEnd in the window', constants.FILE_END_COST],
   ['relay quota that suffices for signalling', constants.RELAY_SIGNALLING_BYTES],
 ])('the limit of a %s on the page is the one kept', (what, limit) => {

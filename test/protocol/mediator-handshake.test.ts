@@ -26,7 +26,7 @@ describe('the challenge', () => {
     const others: MediatorMessage[] = [
       { kind: 'response', signature: Buffer.alloc(256) },
       { kind: 'challenge', nonce: Buffer.alloc(32) },
-      { kind: 'admitted', reflexive: { address: '::1', port: 1 }, nowMs: 1 },
+      { kind: 'admitted', reflexive: { address: '::1', port: 1 }, nowMs: 1, followsSuccessions: false },
       { kind: 'meet' },
       { kind: 'ping', nonce: 1 },
     ];

@@ -28,7 +28,7 @@ const mediatorMessages: OfEachKind<MediatorMessage> = {
   register: fc.record({ version: u32, peerId: hexOf(32), wantedId: hexOf(32) }),
   challenge: fc.record({ nonce: bytesOf(32) }),
   response: fc.record({ signature }),
-  admitted: fc.record({ reflexive: endpoint, nowMs: u64 }),
+  admitted: fc.record({ reflexive: endpoint, nowMs: u64, followsSuccessions: fc.boolean() }),
   refused: fc.record({ reason: text }),
   waiting: fc.constant({}),
   introduction: fc.record({
@@ -47,6 +47,8 @@ const mediatorMessages: OfEachKind<MediatorMessage> = {
   pong: fc.record({ nonce: u32 }),
   wantProbes: fc.constant({}),
   probes: fc.record({ probes: fc.array(endpoint, { maxLength: 3 }), probeKey: bytesOf(32) }),
+  succession: fc.record({ statement: fc.integer({ min: 0, max: 8192 }).map((length) => 'ab'.repeat(length)) }),
+  succeeded: fc.record({ admitted: fc.boolean() }),
 };
 
 const itemBodies: OfEachKind<ItemBody> = {
@@ -64,6 +66,7 @@ const itemBodies: OfEachKind<ItemBody> = {
   decline: fc.record({ transfer: hexOf(16), reason: text }),
   cancel: fc.record({ transfer: hexOf(16), reason: text }),
   done: fc.record({ transfer: hexOf(16) }),
+  succession: fc.record({ statement: fc.integer({ min: 0, max: 8192 }).map((length) => 'ab'.repeat(length)) }),
 };
 
 const candidates = fc.array(
@@ -274,7 +277,11 @@ describe('a 64-bit number', () => {
       mediator,
       (n) => ({ ...introduction, introductionId: id16, token: Buffer.alloc(32), relayQuota: n }),
     ],
-    ['admitted.now_ms', mediator, (n) => ({ kind: 'admitted', reflexive: introduction.reflexive, nowMs: n })],
+    [
+      'admitted.now_ms',
+      mediator,
+      (n) => ({ kind: 'admitted', reflexive: introduction.reflexive, nowMs: n, followsSuccessions: false }),
+    ],
     ['activate.epoch', peer, (n) => ({ kind: 'activate', epoch: n, path: '', why: '', held: someHeld })],
     ['held.peer_sequence', peer, (n) => ({ kind: 'activated', epoch: 1, held: { ...someHeld, peerSequence: n } })],
     ['held.first_sequence', peer, (n) => ({ kind: 'activated', epoch: 1, held: { ...someHeld, firstSequence: n } })],

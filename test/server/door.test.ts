@@ -35,7 +35,7 @@ async function openDoor(options: Partial<DoorOptions> = {}): Promise<OpenDoor> {
     keyOf: (id) => (id === ann.id ? ann.key : undefined),
     onProven: ({ registration, stream }, { address, port }) => {
       open.admitted.push(`${registration.peerId} ${address} ${port}`);
-      stream.send({ kind: 'admitted', reflexive: { address, port }, nowMs: 7 });
+      stream.send({ kind: 'admitted', reflexive: { address, port }, nowMs: 7, followsSuccessions: false });
       stream.attach({ onMessage: () => {}, onClose: () => {} });
     },
     onRelayStream: () => false,
@@ -86,6 +86,7 @@ describe('a peer with a key of the directory', () => {
       kind: 'admitted',
       reflexive: { address: '127.0.0.1', port: socket.localPort },
       nowMs: 7,
+      followsSuccessions: false,
     });
     expect(door.admitted).toEqual([`${ann.id} 127.0.0.1 ${socket.localPort}`]);
   });
@@ -192,11 +193,11 @@ describe('one who breaks a rule of the handshake', () => {
   ])('a frame of %i bytes is answered with %j', async (length, expected) => {
     const door = await openDoor({ deadlineMs: 1_000 });
     const message = mediatorCodec.encode(register(ann.id, bob.id));
-    // An unknown field of bytes (number 15), which protobuf skips, fills it up.
-    const filling = length - message.length - 3;
+    // An unknown field of bytes (number 127), which protobuf skips, fills it up.
+    const filling = length - message.length - 4;
     const padded = Buffer.concat([
       message,
-      Buffer.from([0x7a, (filling & 0x7f) | 0x80, filling >> 7]),
+      Buffer.from([0xfa, 0x07, (filling & 0x7f) | 0x80, filling >> 7]),
       Buffer.alloc(filling),
     ]);
     expect(padded).toHaveLength(length);

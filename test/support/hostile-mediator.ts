@@ -109,7 +109,7 @@ export class HostileMediator {
     stream.send({ kind: 'challenge', nonce: randomBytes(NONCE_BYTES) });
     this.heard.push(await stream.next(patience()));
     const reflexive = { address: '127.0.0.1', port: socket.remotePort ?? 0 };
-    stream.send({ kind: 'admitted', reflexive, nowMs: Date.now() });
+    stream.send({ kind: 'admitted', reflexive, nowMs: Date.now(), followsSuccessions: false });
     stream.attach({
       onMessage: (message) => {
         this.heard.push(message);

@@ -107,7 +107,7 @@ export class LyingMediator {
     const { registration, nonce } = challenge(await stream.next(never), randomBytes);
     stream.send({ kind: 'challenge', nonce });
     await stream.next(never);
-    stream.send({ kind: 'admitted', reflexive, nowMs: Date.now() });
+    stream.send({ kind: 'admitted', reflexive, nowMs: Date.now(), followsSuccessions: false });
     const { peerId: id, wantedId } = registration;
     const guest: Guest = { id, wantedId, reflexive, stream, secured };
     this.#guests.set(id, guest);

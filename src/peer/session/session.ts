@@ -273,6 +273,8 @@ export class Session {
           for (const id of ids) emit({ event: 'read', id });
         };
       }
+      case 'succession':
+        return () => {};
       default:
         return this.#transfers.apply(body);
     }

@@ -82,7 +82,7 @@ describe('connectToMediator', () => {
 
   const nonsense: MediatorMessage[] = [
     { kind: 'waiting' },
-    { kind: 'admitted', reflexive: { address: '127.0.0.1', port: 1 }, nowMs: 7 },
+    { kind: 'admitted', reflexive: { address: '127.0.0.1', port: 1 }, nowMs: 7, followsSuccessions: false },
     { kind: 'pong', nonce: 1 },
   ];
 

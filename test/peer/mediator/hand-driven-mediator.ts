@@ -65,5 +65,5 @@ export async function admit(stream: FramedStream<MediatorMessage>): Promise<void
   await stream.next(never);
   stream.send({ kind: 'challenge', nonce: randomBytes(32) });
   await stream.next(never);
-  stream.send({ kind: 'admitted', reflexive: { address: '127.0.0.1', port: 1 }, nowMs: 7 });
+  stream.send({ kind: 'admitted', reflexive: { address: '127.0.0.1', port: 1 }, nowMs: 7, followsSuccessions: false });
 }
