@@ -6,13 +6,18 @@ import { ExitCode, UserError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
 import { parseBytes } from './bytes.js';
 import type { RelayLimits } from './relay/allowances.js';
+import type { RevokeOptions } from './revoke.js';
+
+export type ServerCommand = ({ command: 'serve' } & ServerOptions) | ({ command: 'revoke' } & RevokeOptions);
 
 export interface ServerOptions {
+  home: string;
   where: Endpoint;
   certs: string;
   /** Not named by the user: made if it is missing. */
   certsIsDefault: boolean;
   key: string;
+  followSuccessions: boolean;
   relay: RelayLimits;
   secondAddress: string | null;
   json: boolean;
@@ -22,7 +27,9 @@ export interface ServerOptions {
 export function parseCommandLine(argv: string[], version: string, defaultHome: string): ServerOptions {
   const given = yargs(argv)
     .scriptName('p2p-server')
-    .usage('$0 [options]\n\nThe mediator: introduces peers that name each other, and can do nothing else.')
+    .usage(
+      '$0 [options]\n$0 revoke <id> [--undo] [--home DIR]\n\nThe mediator: introduces peers that name each other, and can do nothing else.',
+    )
     .parserConfiguration({ 'boolean-negation': false, 'parse-numbers': false, 'duplicate-arguments-array': false })
     .options({
       host: { type: 'string', requiresArg: true, default: '::', describe: 'address to listen on; :: is every one' },
@@ -43,6 +50,10 @@ export function parseCommandLine(argv: string[], version: string, defaultHome: s
         type: 'string',
         requiresArg: true,
         describe: 'another address of this machine that peers can reach; it tells more kinds of gateways apart',
+      },
+      'follow-successions': {
+        type: 'boolean',
+        describe: 'admit the key that takes the place of an admitted one, on the word of both (p2p key rotate)',
       },
       'no-relay': { type: 'boolean', describe: 'carry no sessions, only what peers need to find a path of their own' },
       'relay-rate': {
@@ -76,10 +87,12 @@ export function parseCommandLine(argv: string[], version: string, defaultHome: s
   if (extra !== undefined) throw usageError(`unexpected argument: ${extra}`);
   const home = resolve(notEmpty('home', given.home ?? defaultHome));
   return {
+    home,
     where: { address: notEmpty('host', given.host), port: parsePort(given.port) },
     certs: resolve(given.certs === undefined ? join(home, 'certs') : notEmpty('certs', given.certs)),
     certsIsDefault: given.certs === undefined,
     key: resolve(given.key === undefined ? join(home, 'mediator-key.pem') : notEmpty('key', given.key)),
+    followSuccessions: given.followSuccessions === true,
     relay: {
       sessions: !given.noRelay,
       bytesPerSecond: given.relayRate === undefined ? null : parseBytes('--relay-rate', given.relayRate),
@@ -88,6 +101,58 @@ export function parseCommandLine(argv: string[], version: string, defaultHome: s
     secondAddress: given.secondAddress === undefined ? null : parseAddress(given.secondAddress),
     json: given.json === true,
   };
+}
+
+/** `p2p-server`, or `p2p-server revoke`. Throws UserError; prints and exits for --help and --version. */
+export function parseCommand(argv: string[], version: string, defaultHome: string): ServerCommand {
+  const [first, ...rest] = argv;
+  if (first === 'revoke') return { command: 'revoke', ...parseRevoke(rest, version, defaultHome) };
+  return { command: 'serve', ...parseCommandLine(argv, version, defaultHome) };
+}
+
+function parseRevoke(argv: string[], version: string, defaultHome: string): RevokeOptions {
+  const given = yargs(argv)
+    .scriptName('p2p-server revoke')
+    .usage('$0 <id> [--undo] [--home DIR]\n\nEnds and bars a key and its successors, at once and for good.')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'duplicate-arguments-array': false,
+    })
+    .options({
+      undo: { type: 'boolean', describe: 'admit it again if it is in the directory of keys' },
+      home: {
+        type: 'string',
+        requiresArg: true,
+        defaultDescription: defaultHome,
+        describe: 'the --home that the mediator runs with',
+      },
+    })
+    .strictOptions()
+    .version(version)
+    .help()
+    .fail((message, error) => {
+      throw usageError(message ?? error.message, 'p2p-server revoke');
+    })
+    .parseSync();
+  const [id, ...more] = given._;
+  if (id === undefined || more.length > 0) throw usageError('name one id', 'p2p-server revoke');
+  return {
+    id: parseId(String(id)),
+    undo: given.undo === true,
+    home: resolve(notEmpty('home', given.home ?? defaultHome)),
+  };
+}
+
+/** All of it: its beginning, which people see in many places, may be that of another key that somebody searched for. */
+function parseId(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw new UserError(
+    ExitCode.usage,
+    `not a whole id: ${text}`,
+    'An id has 64 digits, 0 to 9 and a to f; p2p id FILE shows it for a key file.',
+  );
 }
 
 function parsePort(text: string): number {
@@ -110,6 +175,6 @@ function notEmpty(option: string, text: string): string {
   return text;
 }
 
-function usageError(message: string): UserError {
-  return new UserError(ExitCode.usage, message, 'See: p2p-server --help');
+function usageError(message: string, command = 'p2p-server'): UserError {
+  return new UserError(ExitCode.usage, message, `See: ${command} --help`);
 }

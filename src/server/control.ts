@@ -14,6 +14,8 @@ const MESSAGES_PER_SECOND = 10;
 export interface ControlHandlers {
   onMeet(): void;
   onWantProbes(): void;
+  /** The peer names a key that takes the place of its own. */
+  onSuccession(statement: string): void;
   /** Once: the connection ended by itself, or broke a rule. Not after `finish`. */
   onEnd(): void;
 }
@@ -70,6 +72,9 @@ export class ControlConnection {
         break;
       case 'wantProbes':
         this.#handlers.onWantProbes();
+        break;
+      case 'succession':
+        this.#handlers.onSuccession(message.statement);
         break;
       case 'goodbye':
         this.#stream.end();

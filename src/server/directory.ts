@@ -3,11 +3,17 @@ import { stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { isDemoKey } from '../protocol/demo-keys.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
+import type { Succession } from '../protocol/succession.js';
+import { decideAdmissions } from './admissions.js';
+import type { Bars } from './bars.js';
+import { isWorthKeeping, writeFollowed } from './followed.js';
 import { type KeyFile, lookAtKeyFile } from './key-file.js';
 import { type FileStamp, findKeyFiles, type KeyFiles } from './key-files.js';
 
 export interface DirectoryOptions {
   root: string;
+  /** Who is not admitted, whatever the folder holds. */
+  bars: Bars;
   /** The demo runs, which may use the example keys. */
   demo: boolean;
   /** For the operator, about files of their own. */
@@ -37,6 +43,7 @@ export class Directory {
   #files = new Map<string, KeyFile>();
   #keys = new Map<string, KeyObject>();
   readonly #forbidden = new Set<string>();
+  readonly #disputed = new Set<string>();
   #rootMissing = false;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -75,19 +82,38 @@ export class Directory {
     return this.#keys.get(id);
   }
 
+  /**
+   * Takes the word of a key for its successor, which is admitted from now on; or, if that key has named another before,
+   * neither of the two. Resolves with whether the successor is admitted. Rejects if nothing can be written.
+   */
+  async follow(succession: Succession): Promise<boolean> {
+    const known = [...this.#files.values()].flatMap((file) => file.successions);
+    if (isWorthKeeping(succession, known)) {
+      await writeFollowed(this.#options.root, succession);
+      await this.#lookNow();
+    }
+    return this.#keys.has(succession.successor.id);
+  }
+
   #lookAgainLater(): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#look().then(({ added, removed }) => {
+    this.#timer = setTimeout(() => this.#lookNow().then(() => this.#lookAgainLater()), LOOK_EVERY_MS);
+  }
+
+  /** One look after the other. */
+  #lookNow(): Promise<void> {
+    this.#looking = this.#looking
+      .then(() => this.#look())
+      .then(({ added, removed }) => {
         if (!this.#stopped && added.length + removed.length > 0) this.#options.onChange({ added, removed });
-        this.#lookAgainLater();
       });
-    }, LOOK_EVERY_MS);
+    return this.#looking;
   }
 
   async #look(): Promise<DirectoryChange> {
+    const barsChanged = await this.#options.bars.look();
     const found = await findKeyFiles(this.#options.root);
-    if (this.#isMissingForTheFirstTime(found)) return NO_CHANGE;
+    if (this.#isMissingForTheFirstTime(found)) return barsChanged ? this.#adoptKeys() : NO_CHANGE;
     this.#warnOfForbidden(found);
     const looked = await Promise.all(
       Array.from(found.stamps, async ([path, stamp]) => [path, await this.#lookAt(path, stamp)] as const),
@@ -98,7 +124,18 @@ export class Directory {
     }
     const changed = files.size !== this.#files.size || looked.some(([path, file]) => this.#files.get(path) !== file);
     this.#files = files;
-    return changed ? this.#adoptKeys() : NO_CHANGE;
+    return changed || barsChanged ? this.#adoptKeys() : NO_CHANGE;
+  }
+
+  /** Without saying whose: ids do not belong into a log. */
+  #warnOfDispute(disputed: Set<string>): void {
+    if ([...disputed].some((id) => !this.#disputed.has(id))) {
+      this.#options.warn(
+        `two files in ${this.#options.root} each hold another successor of one and the same key, so one of them is a thief's: neither is admitted; ask the key's owner, and take out the false one`,
+      );
+    }
+    this.#disputed.clear();
+    for (const id of disputed) this.#disputed.add(id);
   }
 
   #isMissingForTheFirstTime({ rootMissing }: KeyFiles): boolean {
@@ -133,9 +170,11 @@ export class Directory {
     this.#options.warn(`${path} is an example key, whose private half everybody has: anyone may come in by it`);
   }
 
-  #adoptKeys(): DirectoryChange {
-    const keys = new Map<string, KeyObject>();
-    for (const { identity } of this.#files.values()) if (identity) keys.set(identity.id, identity.key);
+  async #adoptKeys(): Promise<DirectoryChange> {
+    const { bars } = this.#options;
+    const { keys, disputed, newBars } = decideAdmissions([...this.#files.values()], bars.all());
+    for (const bar of newBars) await bars.add(bar);
+    this.#warnOfDispute(disputed);
     const before = this.#keys;
     this.#keys = keys;
     return {

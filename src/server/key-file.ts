@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { errorCode, errorMessage } from '../protocol/errors.js';
 import { hasPrivateBlock, type PublicIdentity, parsePublicPem } from '../protocol/identity.js';
+import { type Succession, successionsInPem } from '../protocol/succession.js';
 import type { FileStamp } from './key-files.js';
 
 /** What one file of the directory was when it was last looked at. */
@@ -16,6 +17,8 @@ export interface KeyFile extends Content {
 interface Content {
   text: string;
   identity: PublicIdentity | null;
+  /** What stands beside the key: which keys came before it. */
+  successions: Succession[];
   problem: string | null;
 }
 
@@ -23,7 +26,7 @@ interface Content {
 const STAMP_SURE_AFTER_MS = 1_000;
 /** The longest key that is accepted fills a tenth of this. */
 const MAX_FILE_BYTES = 64 * 1024;
-const NEVER_READ: KeyFile = { stamp: '', state: 'doubted', text: '', identity: null, problem: null };
+const NEVER_READ: KeyFile = { stamp: '', state: 'doubted', text: '', identity: null, successions: [], problem: null };
 
 /** Reads the file unless its stamp says that it is as it was `before`. */
 export async function lookAtKeyFile(path: string, stamp: FileStamp, before = NEVER_READ): Promise<KeyFile> {
@@ -33,12 +36,13 @@ export async function lookAtKeyFile(path: string, stamp: FileStamp, before = NEV
 
   const content = await readContent(path, stamp.size, isSame ? before : null);
   if (!content) return before;
-  const { text, identity, problem } = content;
+  const { problem } = content;
   const state = isSure ? 'settled' : 'read';
-  if (problem === null) return { stamp: stamp.text, state, text, identity, problem };
+  if (problem === null) return { ...content, stamp: stamp.text, state };
   const isSecondLook = isSame && before.problem === problem;
-  if (isSecondLook) return { stamp: stamp.text, state, text, identity: null, problem };
-  return { stamp: stamp.text, state: 'doubted', text, identity: before.identity, problem };
+  if (isSecondLook) return { ...content, identity: null, successions: [], stamp: stamp.text, state };
+  const { identity, successions } = before;
+  return { ...content, identity, successions, stamp: stamp.text, state: 'doubted' };
 }
 
 /** Null if it cannot be read just now. Parsing is what takes time, and is spared if the text is as before. */
@@ -56,12 +60,12 @@ async function readContent(path: string, size: number, before: Content | null): 
     return unusable(text, 'it holds a private key, which only its owner should have; put the public key here alone');
   }
   try {
-    return { text, identity: parsePublicPem(text), problem: null };
+    return { text, identity: parsePublicPem(text), successions: successionsInPem(text), problem: null };
   } catch (error) {
     return unusable(text, errorMessage(error));
   }
 }
 
 function unusable(text: string, problem: string): Content {
-  return { text, identity: null, problem };
+  return { text, identity: null, successions: [], problem };
 }

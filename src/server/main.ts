@@ -6,10 +6,11 @@ import { isDemoKey } from '../protocol/demo-keys.js';
 import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
 import { sanitise } from '../protocol/sanitise.js';
-import { parseCommandLine } from './command-line.js';
+import { parseCommand, type ServerOptions } from './command-line.js';
 import { Mediator } from './mediator.js';
 import { loadOrCreateKey } from './own-key.js';
 import { jsonReporter, textReporter } from './report.js';
+import { revoke } from './revoke.js';
 
 main().catch((error) => {
   complain(error instanceof UserError ? `${error.message}\n${error.hint}` : (error.stack ?? String(error)));
@@ -18,7 +19,12 @@ main().catch((error) => {
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const options = parseCommandLine(process.argv.slice(2), version, defaultHome());
+  const given = parseCommand(process.argv.slice(2), version, defaultHome());
+  if (given.command === 'revoke') process.stdout.write(`${sanitise(await revoke(given))}\n`);
+  else await serve(given, version);
+}
+
+async function serve(options: ServerOptions, version: string): Promise<void> {
   // Whoever read our output may be gone; the peers are not.
   process.stdout.on('error', () => {});
   const report = (options.json ? jsonReporter : textReporter)((text) => process.stdout.write(`${text}\n`));

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { PROBE_KEY_BYTES } from '../protocol/constants.js';
+import { errorMessage, ProtocolError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
+import { InvalidSuccessionError, readSuccession, type Succession } from '../protocol/succession.js';
 import type { TlsCredentials } from '../protocol/tls.js';
+import { Bars } from './bars.js';
 import { ControlConnection } from './control.js';
 import { Directory } from './directory.js';
 import { Door } from './door.js';
@@ -18,6 +21,10 @@ export interface MediatorOptions {
   where: Endpoint;
   /** The folder of the keys that are admitted. */
   certs: string;
+  /** Where the bars of revoked keys are. */
+  home: string;
+  /** A key that is admitted may name its successor. */
+  followSuccessions?: boolean;
   /** The demo runs, which may use the example keys without a warning. */
   demo?: boolean;
   credentials: TlsCredentials;
@@ -41,6 +48,7 @@ const WARN_EVERY_MS = 60_000;
 export class Mediator {
   readonly #options: MediatorOptions;
   readonly #server: net.Server;
+  readonly #bars: Bars;
   readonly #directory: Directory;
   readonly #door: Door;
   readonly #registry: Registry;
@@ -63,8 +71,10 @@ export class Mediator {
       relayQuota: (ids) => this.#relays.quotaFor(ids),
       probes: () => this.#reflexive?.probes ?? [],
     });
+    this.#bars = new Bars(options.home, warn);
     this.#directory = new Directory({
       root: certs,
+      bars: this.#bars,
       demo,
       warn,
       onChange: ({ removed }) => this.#keysChanged(removed),
@@ -85,6 +95,7 @@ export class Mediator {
 
   /** Resolves with the address it listens on. Throws UserError. */
   async start(): Promise<Endpoint> {
+    this.#bars.prepare();
     await this.#directory.read();
     const bound = await listenOn(this.#server, this.#options.where);
     const { secondAddress = null, warn } = this.#options;
@@ -127,10 +138,12 @@ export class Mediator {
     const control = new ControlConnection(proven, {
       onMeet: () => this.#handle({ kind: 'meet', connection }),
       onWantProbes: () => this.#offerProbes(control),
+      onSuccession: (statement) => this.#follow(statement, control, proven.registration.peerId),
       onEnd: () => this.#end(connection),
     });
     this.#controls.set(connection, control);
-    control.send({ kind: 'admitted', reflexive, nowMs: Date.now() });
+    const followsSuccessions = this.#options.followSuccessions === true;
+    control.send({ kind: 'admitted', reflexive, nowMs: Date.now(), followsSuccessions });
     const { peerId: id, wantedId } = proven.registration;
     this.#handle({ kind: 'joined', registration: { connection, id, wantedId, reflexive } });
     control.start();
@@ -140,6 +153,20 @@ export class Mediator {
     const probeKey = randomBytes(PROBE_KEY_BYTES);
     this.#reflexive?.expect(probeKey);
     control.send({ kind: 'probes', probes: this.#reflexive?.probes ?? [], probeKey });
+  }
+
+  /** Only the owner of a key may name who comes after it, and only where the operator wants that. */
+  #follow(statement: string, control: ControlConnection, peerId: string): void {
+    if (!this.#options.followSuccessions) throw new ProtocolError('a succession where none is followed');
+    const succession = orProtocolError(() => readSuccession(Buffer.from(statement, 'hex')));
+    if (succession.former.id !== peerId) throw new ProtocolError('a succession of a key that is not the sender’s');
+    this.#directory
+      .follow(succession)
+      .catch((error) => {
+        this.#warnRarely(`a succession cannot be written to ${this.#options.certs}: ${errorMessage(error)}`);
+        return false;
+      })
+      .then((admitted) => control.send({ kind: 'succeeded', admitted }));
   }
 
   #end(connection: number): void {
@@ -211,5 +238,14 @@ export class Mediator {
     if (now - (this.#warnedAt.get(text) ?? Number.NEGATIVE_INFINITY) < WARN_EVERY_MS) return;
     this.#warnedAt.set(text, now);
     this.#options.warn(text);
+  }
+}
+
+function orProtocolError(read: () => Succession): Succession {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InvalidSuccessionError) throw new ProtocolError(error.message, { cause: error });
+    throw error;
   }
 }

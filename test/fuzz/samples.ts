@@ -30,6 +30,7 @@ export const ITEM_BODIES: ItemBody[] = [
   { kind: 'decline', transfer: TRANSFER, reason: 'no' },
   { kind: 'cancel', transfer: TRANSFER, reason: '' },
   { kind: 'done', transfer: TRANSFER },
+  { kind: 'succession', statement: 'ab'.repeat(900) },
 ];
 
 export const PEER_MESSAGES: PeerMessage[] = [
@@ -63,7 +64,7 @@ export const MEDIATOR_MESSAGES: MediatorMessage[] = [
   { kind: 'register', version: 1, peerId: PEER_ID, wantedId: PEER_ID },
   { kind: 'challenge', nonce: BYTES },
   { kind: 'response', signature: Buffer.alloc(256, 7) },
-  { kind: 'admitted', reflexive: ENDPOINT, nowMs: 1_700_000_000_000 },
+  { kind: 'admitted', reflexive: ENDPOINT, nowMs: 1_700_000_000_000, followsSuccessions: true },
   { kind: 'refused', reason: 'no' },
   { kind: 'waiting' },
   {
@@ -83,4 +84,6 @@ export const MEDIATOR_MESSAGES: MediatorMessage[] = [
   { kind: 'pong', nonce: 1 },
   { kind: 'wantProbes' },
   { kind: 'probes', probes: [ENDPOINT], probeKey: BYTES },
+  { kind: 'succession', statement: 'ab'.repeat(900) },
+  { kind: 'succeeded', admitted: true },
 ];

@@ -20,6 +20,7 @@ async function connection() {
     {
       onMeet: () => heard.push('meet'),
       onWantProbes: () => heard.push('want probes'),
+      onSuccession: (statement) => heard.push(`succession ${statement}`),
       onEnd: () => heard.push('end'),
     },
   );

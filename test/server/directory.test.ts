@@ -3,6 +3,7 @@ import { appendFile, copyFile, mkdir, rename, rm, symlink, truncate, utimes, wri
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { UserError } from '../../src/protocol/errors.js';
+import { Bars } from '../../src/server/bars.js';
 import { Directory, type DirectoryChange } from '../../src/server/directory.js';
 import { newRsaKey, privatePem, publicKeyOf, publicPem } from '../support/keys.js';
 import { identity, putKey, scratchFolder } from './fixture.js';
@@ -20,6 +21,7 @@ class Watched extends EventEmitter<{ change: [DirectoryChange]; warning: [string
     super();
     this.directory = new Directory({
       root,
+      bars: new Bars(join(root, '.home'), (text) => this.warnings.push(text)),
       demo,
       warn: (text) => {
         this.warnings.push(text);

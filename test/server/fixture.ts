@@ -47,6 +47,7 @@ export async function startMediator(
   const mediator = new Mediator({
     where: { address: '127.0.0.1', port: 0 },
     certs,
+    home: await scratchFolder(),
     credentials: { identity: own, certificate: selfSignedCertificate(own) },
     relay: UNLIMITED_RELAY,
     warn: (text) => warnings.push(text),
