@@ -190,7 +190,7 @@ export class Race {
       opened.stream.destroy();
       return;
     }
-    if (!opened.dialled) this.#strangers.enter(opened.stream);
+    if (!opened.dialled) this.#strangers.enter(opened);
     this.#shakeHands(path, opened);
   }
 
@@ -201,7 +201,7 @@ export class Race {
     try {
       const link = await withDeadline(HANDSHAKE_DEADLINE_MS, this.#stopping.signal, async (signal) => {
         await exchangePrefaces(opened, [this.#o.introduction.token], this.#role, signal);
-        this.#strangers.leave(opened.stream);
+        this.#strangers.leave(opened);
         return openLink(opened.stream, this.#handshakeOptions(path, opened), signal);
       });
       this.#o.onAttempt({ path: link.facts.path, remote, outcome: this.#outcomeOf(link) });

@@ -203,7 +203,7 @@ export class ServerlessMeeting {
       opened.stream.destroy();
       return;
     }
-    if (!opened.dialled) this.#strangers.enter(opened.stream);
+    if (!opened.dialled) this.#strangers.enter(opened);
     try {
       this.#o.onLink(await this.#secure(opened, tokens));
     } catch (error) {
@@ -229,7 +229,7 @@ export class ServerlessMeeting {
     };
     return withDeadline(HANDSHAKE_DEADLINE_MS, this.#stopping.signal, async (signal) => {
       await exchangePrefaces(opened, tokens, role, signal);
-      this.#strangers.leave(opened.stream);
+      this.#strangers.leave(opened);
       return openLink(opened.stream, handshake, signal);
     });
   }
