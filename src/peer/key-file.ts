@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 
 /** The largest key pair is 13 KiB of PEM; this leaves room for what people write around it. */
@@ -20,8 +21,10 @@ export function readKeyFile(path: string, what: string): KeyFile {
     const file = openSync(path, 'r');
     try {
       const stats = fstatSync(file);
-      if (stats.isDirectory())
-        throw unusable(`${what} ${path} is a folder`, 'Name the file in it, such as FOLDER/public.pem.');
+      if (stats.isDirectory()) {
+        const name = what === OWN_KEYS ? 'mykeypair.pem' : 'public.pem';
+        throw unusable(`${what} ${path} is a folder`, `Name the file in it, such as ${join(path, name)}.`);
+      }
       return { text: readText(file, path, what), stats };
     } finally {
       closeSync(file);

@@ -11,6 +11,7 @@ import {
 } from '../../src/peer/keys.js';
 import { temporaryFolders } from '../support/folder.js';
 import { newIdentity, newRsaKey, privatePem, publicPem } from '../support/keys.js';
+import { asNobody } from './files/helpers/nobody.js';
 
 const temporaryFolder = temporaryFolders();
 const { privateKey, id } = newIdentity();
@@ -64,9 +65,22 @@ describe('our own key pair', () => {
     await expect(loadOwnKeys(path(), silent)).rejects.toThrow(message);
   });
 
-  test.skipIf(process.getuid?.() === 0)('that may not be read says so', async () => {
-    await expect(loadOwnKeys(file('', 0o000), silent)).rejects.toThrow('may not be read by you');
+  test('that is a folder names the key pair that keygen makes in one, and a peer’s the public key', async () => {
+    const hint = (name: string) => ({ hint: `Name the file in it, such as ${join(folder, name)}.` });
+    await expect(loadOwnKeys(folder, silent)).rejects.toMatchObject(hint('mykeypair.pem'));
+    await expect(loadPeerKey(folder)).rejects.toMatchObject(hint('public.pem'));
   });
+
+  test.skipIf(!asNobody.possible)(
+    `that may not be read says so${asNobody.possible ? '' : ' (skipped: Windows)'}`,
+    async () => {
+      const path = file('', 0o000);
+      chmodSync(folder, 0o755);
+      await asNobody.run(async () => {
+        await expect(loadOwnKeys(path, silent)).rejects.toThrow('may not be read by you');
+      });
+    },
+  );
 
   test.each([0o640, 0o604, 0o620, 0o644])('with mode %o is warned of, and used', async (mode) => {
     const warn = vi.fn();

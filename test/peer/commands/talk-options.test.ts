@@ -190,7 +190,9 @@ describe('what is to be sent', () => {
     ).rejects.toThrow(/none is not there/);
   });
 
-  test.skipIf(process.getuid?.() === 0)('and may not be read is a user error', async () => {
+  const isRoot = process.getuid?.() === 0;
+  const why = isRoot ? ' (skipped: root may read everything)' : '';
+  test.skipIf(isRoot)(`and may not be read is a user error${why}`, async () => {
     const file = write('secret.txt', '');
     chmodSync(file, 0o000);
     await expect(prepare({ purpose: { kind: 'send', files: [file] } })).rejects.toThrow('cannot be read');
