@@ -4,6 +4,8 @@ const FULL = /^(SQLITE_FULL|ENOSPC|EDQUOT)/;
 const UNWRITABLE = /^(SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|EROFS|EACCES|EPERM|ENOENT|ENOTDIR)/;
 const FAILING = /^(SQLITE_IOERR|EIO)/;
 const DAMAGED = /^(SQLITE_CORRUPT|SQLITE_NOTADB)/;
+/** What SQLite says of a damaged header or schema comes with its code for everything else, SQLITE_ERROR. */
+const SAYS_DAMAGED = /unsupported file format|malformed|no such (table|column)/;
 const BUSY = /^SQLITE_(BUSY|LOCKED)/;
 
 /**
@@ -34,7 +36,8 @@ export function explainStorageError(error: unknown, directory: string): unknown 
     );
   }
   if (BUSY.test(code)) return busyJournal(directory, { cause: error });
-  if (DAMAGED.test(code)) return damagedJournal(directory, { cause: error });
+  if (DAMAGED.test(code) || (code === 'SQLITE_ERROR' && SAYS_DAMAGED.test(errorMessage(error))))
+    return damagedJournal(directory, { cause: error });
   return error;
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Database } from '../../../../src/peer/session/journal/database.js';
@@ -25,6 +26,21 @@ describe('a column of JSON', () => {
     expect(database.parse('[1]')).toEqual([1]);
     expect(() => database.parse('[1')).toThrow(UserError);
     expect(() => database.parse('[1')).toThrow(/is damaged/);
+  });
+});
+
+describe('a damaged file', () => {
+  // Bytes 44 to 47 of SQLite's header are its schema format.
+  it('is told as damage also where SQLite has no code for it', () => {
+    const directory = newFolder();
+    const path = join(directory, 'test.db');
+    const database = new Database({ path, directory });
+    database.exec('CREATE TABLE numbers (n INTEGER PRIMARY KEY)');
+    database.close();
+    const content = readFileSync(path);
+    content[47] = 9;
+    writeFileSync(path, content);
+    expect(() => new Database({ path, directory }).all('SELECT n FROM numbers')).toThrow(/is damaged/);
   });
 });
 
