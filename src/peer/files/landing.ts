@@ -1,5 +1,5 @@
 import { link, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
-import { errorCode } from '../../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { Folder } from './folder.js';
 import { numberedName } from './local-name.js';
 import { CREATE } from './open-flags.js';
@@ -47,8 +47,14 @@ async function takeName(
 
 /** False if the name is taken. */
 async function moveTo(folder: Folder, temp: string, name: string): Promise<boolean> {
+  await checkIsFile(folder, temp);
   try {
+    // A symlink in the place of `temp` would itself get the name: hence the look before, and the one after.
     await link(folder.at(temp), folder.at(name));
+    await checkIsFile(folder, name).catch(async (error) => {
+      await unlink(folder.at(name));
+      throw error;
+    });
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error;
@@ -57,6 +63,17 @@ async function moveTo(folder: Folder, temp: string, name: string): Promise<boole
   await folder.check();
   await unlink(folder.at(temp));
   return true;
+}
+
+/** Someone else may write to the folder too, and leave there what leads out of it. */
+async function checkIsFile(folder: Folder, name: string): Promise<void> {
+  const found = await find(folder, name);
+  if (found?.isFile()) return;
+  throw new UserError(
+    ExitCode.transferIncomplete,
+    'a file was taken away, or something else put in its place, while it was coming in',
+    'see who else writes to the folder; the transfer then goes on where it stopped',
+  );
 }
 
 /** FAT and some network shares have no hard links: there an empty file claims the name and is renamed over. */

@@ -201,6 +201,24 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
     await receiving.want();
   });
 
+  it.runIf(process.platform !== 'win32')('puts nothing in place but the file that it wrote', async () => {
+    const entries = [aFile('f', 4), aFile('g', 4)];
+    const { receiving, into } = await begin(entries, undefined, undefined, kind);
+    plant(into, { '../outside': 'secret' });
+    await receiving.want();
+    await receiving.resume(0, 0);
+    await receiving.write(0, 0, [Buffer.from('mine')]);
+    const temp = join(into, tempsIn(into)[0] ?? '');
+    replace(temp, () => symlinkSync('../outside', temp));
+    await expect(receiving.fileEnd(0, 4, digest('mine'))).rejects.toThrow(/something else put in its place/);
+    expect(readdirSync(into).filter((name) => !name.startsWith('.'))).toEqual([]);
+
+    await send(receiving, { 0: 'mine', 1: 'mine' });
+    await receiving.complete();
+    expect(survey(into)).toEqual({ f: sha256('mine'), g: sha256('mine') });
+    expect(readFileSync(join(into, '../outside'), 'utf8')).toBe('secret');
+  });
+
   it('makes harmless names of hostile ones', async () => {
     const base = scratchFolder();
     const into = join(base, 'into');
