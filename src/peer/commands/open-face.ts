@@ -2,6 +2,7 @@ import { ExitCode, type UserError } from '../../protocol/errors.js';
 import type { PeerConversation } from '../peer-conversation.js';
 import { JsonPrinter, openJsonMode } from '../ui/json-mode.js';
 import { openLineMode } from '../ui/line-mode.js';
+import { harmlessOutput } from '../ui/output.js';
 import { openReceiveFace, openSendFace } from '../ui/transfer-faces.js';
 import { type Outcome, receiveOffers, sendAndWait } from '../ui/transfer-jobs.js';
 import { TransferPrinter } from '../ui/transfer-printer.js';
@@ -79,7 +80,7 @@ function openPipe({ json, terminal }: TalkOptions, conversation: PeerConversatio
   const printer = json
     ? new JsonPrinter(conversation, errorOutput)
     : new TransferPrinter(conversation, errorOutput, colour);
-  const done = conversation.pipe(input.isTTY ? null : input, output);
+  const done = conversation.pipe(input.isTTY ? null : input, harmlessOutput(output));
   return { done: done.then(() => ExitCode.done), stop: () => printer.stop() };
 }
 

@@ -1,3 +1,5 @@
+import { Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
 import { escapeInJson, sanitise } from '../../protocol/sanitise.js';
 
@@ -69,6 +71,18 @@ export function isTerminal(stream: 'stdout' | 'stderr' | 'stdin'): boolean {
 
 export function standardStreams() {
   return { input: process.stdin, output: process.stdout, errorOutput: process.stderr };
+}
+
+/** Of a byte stream that is the peer's: a terminal gets it without what it would obey, anything else as it is. */
+export function harmlessOutput(output: Writable & { isTTY?: boolean }): Writable {
+  if (!output.isTTY) return output;
+  const decoder = new StringDecoder('utf8');
+  const harmless = new Writable({
+    write: (bytes: Buffer, _encoding, done) => void output.write(sanitise(decoder.write(bytes)), done),
+    final: (done) => void output.write(sanitise(decoder.end()), done),
+  });
+  output.on('error', (error) => harmless.destroy(error));
+  return harmless;
 }
 
 /** Columns of the terminal; 80 where there is none, or where it does not say (0). */

@@ -1,5 +1,6 @@
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { print, printJson, reportError, warn } from '../../../src/peer/ui/output.js';
+import { harmlessOutput, print, printJson, reportError, warn } from '../../../src/peer/ui/output.js';
 import { ExitCode, UserError } from '../../../src/protocol/errors.js';
 
 let stdout = '';
@@ -54,4 +55,15 @@ test('text is printed without what a terminal would obey; JSON keeps it, escaped
   printJson(value);
   expect(stdout).toMatch(/^[\x20-\x7e]+\n$/);
   expect(JSON.parse(stdout)).toEqual(value);
+});
+
+test('a terminal gets a stream of bytes without what it would obey, letters whole; anything else gets it as it is', async () => {
+  const bytes = Buffer.from(`ü€${hostile}\x1b]0;title\x07\n`);
+  const terminal = Object.assign(new PassThrough(), { isTTY: true });
+  const harmless = harmlessOutput(terminal);
+  for (const byte of bytes) harmless.write(Buffer.of(byte));
+  await new Promise<void>((done) => harmless.end(done));
+  expect(String(terminal.read())).toBe('ü€a\ufffd[2Jb\ufffd2Jc\ufffd]0;title\ufffd\n');
+  const file = new PassThrough();
+  expect(harmlessOutput(file)).toBe(file);
 });
