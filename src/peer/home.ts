@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs
 import os from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
+import { changedPeerKey } from './key-change.js';
 import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
 import { SettingsFile } from './settings/settings-file.js';
 
@@ -10,6 +11,7 @@ export type { Contact } from './settings/contact.js';
 
 const OWNER_ONLY = 0o700;
 const JOURNALS = 'contacts';
+const COMPARE = 'Somebody may want to stand in between. Ask your friend, by voice, for the words of the key.';
 
 /** What is known of a contact before it is in the settings. */
 export type NewContact = Omit<Contact, 'contactId' | 'verified' | 'blocked'>;
@@ -46,11 +48,13 @@ export class Home {
   /**
    * The contact of these two keys, which is begun without a name if there is none. One without a name takes over where
    * it is to be met now; a saved one keeps what was saved.
+   * @throws UserError if the file of the peer's key held another one when it was used before
    */
   contactFor(details: Omit<NewContact, 'name'>): Contact {
     return this.#settings.change(({ contacts }) => {
       const known = contacts.find((contact) => isSamePair(contact, details));
       if (known?.name === null) return Object.assign(known, details);
+      if (known === undefined) refuseReplacedFile(contacts, details);
       return known ?? begin(contacts, { ...details, name: null });
     });
   }
@@ -62,7 +66,12 @@ export class Home {
   addContact(details: NewContact & { name: string }): Contact {
     const name = checkContactName(details.name);
     return this.#settings.change(({ contacts }) => {
-      if (contacts.some((contact) => contact.name === name)) {
+      const namesake = contacts.find((contact) => contact.name === name);
+      if (namesake !== undefined && namesake.peerId !== details.peerId) {
+        const hint = `${COMPARE} If the new ones are right: p2p contact remove ${name}, then add it again.`;
+        throw changedPeerKey(name, { before: namesake.peerId, now: details.peerId }, hint);
+      }
+      if (namesake !== undefined) {
         const hint = `Choose another name, or remove it first: p2p contact remove ${name}`;
         throw new UserError(ExitCode.usage, `there is already a contact named ${name}`, hint);
       }
@@ -90,7 +99,7 @@ export class Home {
 
   /**
    * Forgets the name, and the rest too unless a journal was begun: what was written to the peer, and may not have
-   * arrived yet, is not thrown away with its name.
+   * arrived yet, is not thrown away with its name. A blocked one stays blocked.
    * @returns whether a journal is kept. @throws UserError if the name is unknown
    */
   removeContact(name: string): { journalKept: boolean } {
@@ -98,10 +107,33 @@ export class Home {
       const contact = settings.contacts.find((each) => each.name === name.normalize('NFC'));
       if (contact === undefined) return throwUnknown(name, settings.contacts);
       const journalKept = existsSync(this.#journalPath(contact.contactId));
-      if (journalKept) Object.assign(contact, { name: null, verified: false, blocked: false });
+      if (journalKept || contact.blocked) Object.assign(contact, { name: null, verified: false });
       else settings.contacts = settings.contacts.filter((each) => each !== contact);
       return { journalKept };
     });
+  }
+
+  /** A contact by its name or, if it may have none, by its peer id or the beginning of it that lists show. */
+  contactByNameOrId(text: string): Contact {
+    const contacts = this.listContacts();
+    const byId = /^[0-9a-f]{16,64}$/.test(text) ? contacts.find(({ peerId }) => peerId.startsWith(text)) : undefined;
+    return contacts.find(({ name }) => name === text.normalize('NFC')) ?? byId ?? throwUnknown(text, contacts);
+  }
+
+  /** Bars this key, or admits it again, whichever own key and name it is talked to with. */
+  setBlocked(peerId: string, blocked: boolean): void {
+    this.#settings.change(({ contacts }) => {
+      for (const contact of contacts) if (contact.peerId === peerId) contact.blocked = blocked;
+    });
+  }
+
+  isBlocked(peerId: string): boolean {
+    return this.#settings.read().contacts.some((contact) => contact.blocked && contact.peerId === peerId);
+  }
+
+  /** Calls back within a second of a change to what is saved, here or in another process. */
+  watch(onChange: () => void): () => void {
+    return this.#settings.watch(onChange);
   }
 
   /** The contact of these two keys, if they have ever talked or were saved. */
@@ -149,6 +181,14 @@ function begin(contacts: Contact[], details: NewContact): Contact {
   const contact = { ...details, contactId: randomBytes(8).toString('hex'), verified: false, blocked: false };
   contacts.push(contact);
   return contact;
+}
+
+function refuseReplacedFile(contacts: Contact[], { ownId, peerId, peerFile }: Omit<NewContact, 'name'>): void {
+  if (peerFile === undefined) return;
+  const before = contacts.find((contact) => contact.ownId === ownId && contact.peerFile === peerFile);
+  if (before === undefined) return;
+  const hint = `${COMPARE} If the new ones are right, save the key: p2p contact add NAME … --peer ${peerFile}`;
+  throw changedPeerKey(`the file ${peerFile}`, { before: before.peerId, now: peerId }, hint);
 }
 
 function isSamePair(a: Pick<Contact, 'ownId' | 'peerId'>, b: Pick<Contact, 'ownId' | 'peerId'>): boolean {

@@ -6,6 +6,7 @@ import type { Identity, PublicIdentity } from '../protocol/identity.js';
 import type { PathKind } from '../protocol/messages.js';
 import { roleOf } from '../protocol/peer-handshake.js';
 import { verificationWords } from '../protocol/words.js';
+import { compareKeys } from './key-change.js';
 import { Meeting } from './meeting.js';
 import type { Conversation, HistoryLine, PathReport, PeerCard, Verification } from './session/conversation.js';
 import type { SessionEvent, StatusEvent } from './session/events.js';
@@ -25,6 +26,8 @@ export interface PeerConversationOptions {
   portMapping: boolean;
   defaultInto: string;
   judgeMediator(shown: PublicIdentity): void;
+  /** Keeps what the person said of the peer's key. */
+  saveVerified(verified: boolean): void;
   /** Nothing more can come of it: the program should end with this error's exit code. */
   onFatal(error: UserError): void;
 }
@@ -39,10 +42,13 @@ export class PeerConversation implements Conversation {
   readonly #meeting: Meeting;
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #everConnected = false;
+  #verified: boolean;
+  #ended: Promise<void> | null = null;
   #quitting: Promise<void> | null = null;
 
   constructor(options: PeerConversationOptions) {
     this.#o = options;
+    this.#verified = options.card.verified;
     const { identity, peer, journal } = options;
     this.#session = new Session({
       role: roleOf(identity.id, peer.id),
@@ -137,7 +143,7 @@ export class PeerConversation implements Conversation {
 
   status(): StatusEvent {
     const unconnected = this.#everConnected ? 'reconnecting' : 'connecting';
-    return this.#session.status(this.#meeting.peerAbsent ? 'waiting' : unconnected);
+    return { ...this.#session.status(this.#meeting.peerAbsent ? 'waiting' : unconnected), verified: this.#verified };
   }
 
   history(count: number): HistoryLine[] {
@@ -156,6 +162,18 @@ export class PeerConversation implements Conversation {
     return { keys: keys.map((key) => ({ ...key, words: verificationWords(key.id) })) };
   }
 
+  verify(verified: boolean): void {
+    this.#o.saveVerified(verified);
+    this.noteVerified(verified);
+  }
+
+  /** It was said here, or to another process. */
+  noteVerified(verified: boolean): void {
+    if (this.#verified === verified) return;
+    this.#verified = verified;
+    this.#emit({ event: 'verified', verified });
+  }
+
   path(): PathReport {
     const active = this.#session.active;
     return {
@@ -171,7 +189,12 @@ export class PeerConversation implements Conversation {
   }
 
   peer(): PeerCard {
-    return this.#o.card;
+    return { ...this.#o.card, verified: this.#verified };
+  }
+
+  /** Ends every link at once, whatever is on its way: the person wants no more of this peer. */
+  cut(): void {
+    this.#ended ??= this.#end();
   }
 
   quit(): Promise<void> {
@@ -181,14 +204,19 @@ export class PeerConversation implements Conversation {
 
   async #close(): Promise<void> {
     // The last word, an answer to an offer say, may be on its way, or the session about to move.
-    await this.#session.flush(LONGEST_FLUSH_MS);
-    this.#meeting.stop();
+    if (!this.#ended) await this.#session.flush(LONGEST_FLUSH_MS);
+    this.#ended ??= this.#end();
     // A disk that hangs must not keep the person from leaving.
-    await Promise.race([this.#session.close(), sleep(LONGEST_CLOSE_MS, undefined, { ref: false })]);
+    await Promise.race([this.#ended, sleep(LONGEST_CLOSE_MS, undefined, { ref: false })]);
     this.#o.journal.close();
     await this.#meeting.releasePorts();
     this.#emit({ event: 'bye' });
     this.#listeners.clear();
+  }
+
+  #end(): Promise<void> {
+    this.#meeting.stop();
+    return this.#session.close();
   }
 
   #emit(event: SessionEvent): void {
@@ -202,19 +230,20 @@ export function mediatorJudge(o: {
   host: string;
   port: number;
   pinned: string | null;
+  /** The person named the key: from now on it is the one to expect. */
+  byHand: boolean;
   pin(id: string): void;
 }): (shown: PublicIdentity) => void {
   return ({ id }) => {
-    if (o.pinned === null) {
+    if (o.pinned === null || (o.byHand && id === o.pinned)) {
       o.pin(id);
       return;
     }
     if (id === o.pinned) return;
+    const keys = compareKeys({ label: 'expected', id: o.pinned }, { label: 'shown', id });
     throw new UserError(
       ExitCode.mediatorRefused,
-      `the mediator at ${o.host} port ${o.port} shows another key than before:\n` +
-        `  expected ${o.pinned}\n           ${verificationWords(o.pinned).join(' ')}\n` +
-        `  shown    ${id}\n           ${verificationWords(id).join(' ')}`,
+      `the mediator at ${o.host} port ${o.port} shows another key than before:\n${keys}`,
       'Somebody may be standing in its place. Ask whoever runs it; if the change is meant, name the new key once: --mediator-key ID.',
     );
   };

@@ -52,6 +52,7 @@ class End {
       portMapping: false,
       defaultInto: this.#into,
       judgeMediator: () => {},
+      saveVerified: () => {},
       onFatal: (error) => this.#take({ event: 'error', code: error.exitCode, message: error.message, hint: '' }),
     });
     conversations.push(this.conversation);

@@ -257,7 +257,7 @@ describe('contact', () => {
     expect((await contact('show', 'bob')).stdout).toContain('(blocked)');
     await expectUserError(p2p('bob', '--home', 'home'), 'bob is blocked');
     await expectUserError(p2p('::1', '54700', 'me.pem', 'bob.pem', '--home', 'home'), 'bob is blocked');
-    expect((await contact('block', 'bob', '--undo')).code).toBe(0);
+    expect((await contact('unblock', 'bob')).code).toBe(0);
     expect((await contact('show', 'bob')).stdout).not.toContain('(blocked)');
   });
 

@@ -4,6 +4,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultHomeDirectory, Home } from '../../src/peer/home.js';
+import { verificationWords } from '../../src/protocol/words.js';
 import { type Compiled, compileForNode } from '../support/compile.js';
 import { contactDetails } from '../support/contacts.js';
 import { temporaryFolders } from '../support/folder.js';
@@ -114,7 +115,10 @@ describe('contacts', () => {
   test('neither share a name nor a pair of keys', async () => {
     const home = await Home.open(temporaryFolder());
     home.addContact({ ...contactDetails('bob'), name: 'bob' });
-    expect(() => home.addContact({ ...contactDetails('other'), name: 'bob' })).toThrow('already a contact named bob');
+    expect(() => home.addContact({ ...contactDetails('other'), name: 'bob' })).toThrow(
+      'bob has another key than before',
+    );
+    expect(() => home.addContact({ ...contactDetails('bob'), name: 'bob' })).toThrow('already a contact named bob');
     expect(() => home.addContact({ ...contactDetails('bob'), name: 'rob' })).toThrow('already saved as bob');
     expect(home.listContacts()).toHaveLength(1);
   });
@@ -133,15 +137,66 @@ describe('contacts', () => {
     const home = await Home.open(temporaryFolder());
     home.addContact({ ...contactDetails('ann'), name: 'ann' });
     const { contactId } = home.addContact({ ...contactDetails('bob'), name: 'bob' });
-    home.updateContact(contactId, { blocked: true });
     const journal = home.contactDirectory(contactId);
     expect(home.removeContact('ann')).toEqual({ journalKept: false });
     expect(home.removeContact('bob')).toEqual({ journalKept: true });
     expect(() => home.removeContact('bob')).toThrow('no contact named bob');
     expect(existsSync(journal)).toBe(true);
-    expect(home.listContacts()).toMatchObject([{ name: null, blocked: false }]);
+    expect(home.listContacts()).toMatchObject([{ name: null }]);
     expect(home.addContact({ ...contactDetails('bob'), name: 'robert' }).contactId).toBe(contactId);
   });
+});
+
+describe('a blocked key', () => {
+  const bob = contactDetails('bob');
+
+  test('is blocked under every name and with every own key, and stays so when its contact is removed', async () => {
+    const home = await Home.open(temporaryFolder());
+    home.addContact({ ...bob, name: 'bob' });
+    home.contactFor({ ...bob, ownId: id });
+    home.setBlocked(bob.peerId, true);
+    expect(home.listContacts().map(({ blocked }) => blocked)).toEqual([true, true]);
+    home.removeContact('bob');
+    expect(home.isBlocked(bob.peerId)).toBe(true);
+    expect(home.addContact({ ...bob, name: 'robert' }).blocked).toBe(true);
+    home.setBlocked(home.contactByNameOrId(bob.peerId.slice(0, 16)).peerId, false);
+    expect(home.isBlocked(bob.peerId)).toBe(false);
+  });
+
+  test('is noticed by another process within a second', async () => {
+    const directory = temporaryFolder();
+    const home = await Home.open(directory);
+    home.addContact({ ...bob, name: 'bob' });
+    const changed = new Promise<() => void>((resolve) => {
+      const stop = home.watch(() => resolve(stop));
+    });
+    (await Home.open(directory)).setBlocked(bob.peerId, true);
+    (await changed)();
+    expect(home.isBlocked(bob.peerId)).toBe(true);
+  });
+});
+
+test('a file that held another key before is refused, with the ids and words of both', async () => {
+  const home = await Home.open(temporaryFolder());
+  const peerFile = '/friends/bob.pem';
+  const before = contactDetails('bob');
+  const now = contactDetails('mallory');
+  home.contactFor({ ...before, peerFile });
+  const error = expect.objectContaining({
+    exitCode: 2,
+    message: [
+      'the file /friends/bob.pem has another key than before:',
+      `  before  ${before.peerId}`,
+      `          ${verificationWords(before.peerId).join(' ')}`,
+      `  now     ${now.peerId}`,
+      `          ${verificationWords(now.peerId).join(' ')}`,
+    ].join('\n'),
+  });
+  expect(() => home.contactFor({ ...now, peerFile })).toThrow(error);
+  expect(home.listContacts()).toHaveLength(1);
+  home.addContact({ ...now, peerFile, name: 'new' });
+  expect(home.contactFor({ ...now, peerFile }).name).toBe('new');
+  expect(home.contactFor({ ...contactDetails('carol'), peerFile: '/elsewhere.pem' }).name).toBeNull();
 });
 
 test('a mediator is pinned by host, in any case of letters, and port', async () => {

@@ -39,6 +39,7 @@ class Talker {
       portMapping: false,
       defaultInto: this.folder,
       judgeMediator: () => {},
+      saveVerified: () => {},
       onFatal: (error) => this.fatal.push(error),
       ...more,
     });
@@ -216,7 +217,7 @@ describe('what the mediator does', () => {
   it('is refused at first contact if its key is not the pinned one', async () => {
     const { port } = await startMediator([alice, bob]);
     const one = new Talker(alice, bob, port, {
-      judgeMediator: mediatorJudge({ host: '127.0.0.1', port, pinned: '00'.repeat(32), pin: () => {} }),
+      judgeMediator: mediatorJudge({ host: '127.0.0.1', port, pinned: '00'.repeat(32), byHand: false, pin: () => {} }),
     });
     await vi.waitUntil(() => one.fatal[0], { timeout: 5_000 });
     expect(one.fatal[0]).toMatchObject({
@@ -231,10 +232,24 @@ describe('what the mediator does', () => {
     const pinned: string[] = [];
     const pin = (shown: string) => pinned.push(shown);
     const one = new Talker(alice, bob, port, {
-      judgeMediator: mediatorJudge({ host: '127.0.0.1', port, pinned: null, pin }),
+      judgeMediator: mediatorJudge({ host: '127.0.0.1', port, pinned: null, byHand: false, pin }),
     });
     await one.sees('online');
     expect(pinned).toEqual([id]);
+  });
+
+  it('is pinned anew when the person names its new key', () => {
+    const pinned: string[] = [];
+    const judge = mediatorJudge({
+      host: 'h',
+      port: 1,
+      pinned: bob.id,
+      byHand: true,
+      pin: (id) => pinned.push(id),
+    });
+    judge(bob);
+    expect(() => judge(alice)).toThrow(bob.id);
+    expect(pinned).toEqual([bob.id]);
   });
 });
 

@@ -6,7 +6,7 @@ import { UserError } from '../../src/protocol/errors.js';
 
 /** What a face asked of the conversation, in order. */
 export interface Call {
-  method: 'message' | 'send' | 'accept' | 'decline' | 'cancel' | 'read' | 'quit';
+  method: 'message' | 'send' | 'accept' | 'decline' | 'cancel' | 'read' | 'verify' | 'quit';
   arguments: unknown[];
 }
 
@@ -30,9 +30,11 @@ export class ScriptedConversation implements Conversation {
   #state: StatusEvent['state'];
   #current: PathReport['current'] = null;
   #lastId = 0;
+  #verified: boolean;
 
   constructor(script: Script = {}) {
     this.#script = script;
+    this.#verified = script.peer?.verified ?? false;
     this.#state = script.state ?? 'connecting';
     this.#transfers = [...(script.transfers ?? [])];
   }
@@ -102,7 +104,9 @@ export class ScriptedConversation implements Conversation {
 
   status(): StatusEvent {
     const transfers = [...this.#transfers];
-    return { event: 'status', state: this.#state, path: this.#current?.path ?? null, transfers, outbox: this.outbox };
+    const path = this.#current?.path ?? null;
+    const { verified } = this.peer();
+    return { event: 'status', state: this.#state, path, transfers, outbox: this.outbox, verified };
   }
 
   history(count: number): HistoryLine[] {
@@ -126,13 +130,19 @@ export class ScriptedConversation implements Conversation {
     };
   }
 
+  verify(verified: boolean): void {
+    this.#called('verify', [verified]);
+    this.#verified = verified;
+    this.emit({ event: 'verified', verified });
+  }
+
   path(): PathReport {
     const attempts = [{ path: 'tcp-punch' as const, remote: '192.0.2.7:4000', outcome: 'connection refused' }];
     return { current: this.#current, attempts };
   }
 
   peer(): PeerCard {
-    return { id: 'ab'.repeat(32), name: 'bob', verified: false, ...this.#script.peer };
+    return { id: 'ab'.repeat(32), name: 'bob', ...this.#script.peer, verified: this.#verified };
   }
 
   async quit(): Promise<void> {

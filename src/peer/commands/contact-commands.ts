@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { HOME_OPTION, PASSPHRASE_FILE_OPTION, WHOM_OPTIONS } from './command-options.js';
 import { parseHost, parsePort } from './values.js';
-import type { Declare } from './work.js';
+import { type Declare, usageError } from './work.js';
 
 const NAME = { type: 'string', demandOption: true, describe: 'the name of the contact' } as const;
 
@@ -9,10 +9,10 @@ const NAME = { type: 'string', demandOption: true, describe: 'the name of the co
 export const declareContactCommands: Declare = (parser, choose) => {
   const contacts = () => import('./contact.js');
 
-  return parser.command('contact', 'save, list, show, remove and block the people you talk to', (group) =>
+  return parser.command('contact', 'save, list, show, verify, remove and block the people you talk to', (group) =>
     group
       .usage('$0 contact <command>')
-      .demandCommand(1, 'name what to do: add, list, show, remove or block')
+      .demandCommand(1, 'name what to do: add, list, show, verify, remove, block or unblock')
       .command('add <name>', 'save someone under a name', declareAdd, (words) => {
         const { name, keys, peer, home, passphraseFile } = words;
         const host = parseHost(words.host);
@@ -34,8 +34,20 @@ export const declareContactCommands: Declare = (parser, choose) => {
       .command('remove <name>', 'forget a contact', declareRemove, ({ name, home }) =>
         choose(async (environment) => (await contacts()).removeContact({ name, home }, environment)),
       )
-      .command('block <name>', 'refuse to talk to a contact', declareBlock, ({ name, home, undo = false }) =>
-        choose(async (environment) => (await contacts()).blockContact({ name, home, undo }, environment)),
+      .command(
+        'verify <name>',
+        'compare the words of both keys, and remember it',
+        declareVerify,
+        ({ name, home, yes = false, undo = false }) => {
+          if (yes && undo) throw usageError('only one of --yes and --undo can be given', 'contact verify');
+          choose(async (environment) => (await contacts()).verifyContact({ name, home, yes, undo }, environment));
+        },
+      )
+      .command('block <name>', 'have no more to do with a contact, from now on', declareBlock, ({ name, home }) =>
+        choose(async (environment) => (await contacts()).blockContact({ name, home, blocked: true }, environment)),
+      )
+      .command('unblock <name>', 'talk to a contact again', declareUnblock, ({ name, home }) =>
+        choose(async (environment) => (await contacts()).blockContact({ name, home, blocked: false }, environment)),
       ),
   );
 };
@@ -69,10 +81,22 @@ function declareRemove(parser: Argv) {
   return parser.usage('$0 contact remove <name>').positional('name', NAME).option('home', HOME_OPTION);
 }
 
+function declareVerify(parser: Argv) {
+  return parser
+    .usage('$0 contact verify <name> [--yes | --undo]')
+    .positional('name', NAME)
+    .option('yes', { type: 'boolean', describe: 'you have compared the words already; do not ask' })
+    .option('undo', { type: 'boolean', describe: 'the key does not count as verified any more' })
+    .option('home', HOME_OPTION);
+}
+
 function declareBlock(parser: Argv) {
   return parser
-    .usage('$0 contact block <name> [--undo]')
-    .positional('name', NAME)
-    .option('undo', { type: 'boolean', describe: 'talk to the contact again' })
+    .usage('$0 contact block <name>')
+    .positional('name', { ...NAME, describe: 'the name of the contact, or its peer id as in contact list' })
     .option('home', HOME_OPTION);
+}
+
+function declareUnblock(parser: Argv) {
+  return declareBlock(parser).usage('$0 contact unblock <name>');
 }

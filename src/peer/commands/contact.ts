@@ -6,9 +6,11 @@ import type { Contact } from '../home.js';
 import { identifyOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
 import { displayName } from '../settings/contact.js';
 import { print, printJson } from '../ui/output.js';
+import { yesNoPrompt } from '../ui/prompt.js';
 import type { Environment } from './environment.js';
 import { keyOptions, warnOfDemoKey } from './key-options.js';
 import { openHome } from './open-home.js';
+import { wrong } from './values.js';
 
 export interface AddArguments {
   name: string;
@@ -38,10 +40,12 @@ export async function addContact(options: AddArguments, environment: Environment
     port: options.port,
     keys: resolve(options.keys),
     peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
+    peerFile: resolve(options.peer),
     peerId: peer.id,
     ownId: own.id,
   });
   print(`Saved ${displayName(contact)}. To talk: p2p ${displayName(contact)}`);
+  if (home.isBlocked(peer.id)) print(`This key is blocked. To talk: p2p contact unblock ${displayName(contact)}`);
   print('To be sure of the key, read each other the words of both: type /verify in the chat.');
   return ExitCode.done;
 }
@@ -73,6 +77,7 @@ export async function showContact(
   print(`mediator  ${contact.host} port ${contact.port}`);
   print(`own keys  ${contact.keys}`);
   print(`own id    ${contact.ownId}`);
+  print(`own words ${verificationWords(contact.ownId).join(' ')}`);
   return ExitCode.done;
 }
 
@@ -84,15 +89,51 @@ export async function removeContact(options: ContactArguments, environment: Envi
   return ExitCode.done;
 }
 
-/** A blocked contact cannot be talked to, under its name or by its key, until it is unblocked. */
-export async function blockContact(
-  options: ContactArguments & { undo: boolean },
+/** Shows the words of both keys, in the order that both people see, and remembers that they were compared. */
+export async function verifyContact(
+  options: ContactArguments & { yes: boolean; undo: boolean },
   environment: Environment,
 ): Promise<ExitCode> {
   const home = await openHome(options.home, environment);
-  const { contactId } = home.contactByName(options.name);
-  home.updateContact(contactId, { blocked: !options.undo });
-  print(options.undo ? `${options.name} is no longer blocked.` : `Blocked ${options.name}. To undo: add --undo`);
+  const contact = home.contactByName(options.name);
+  const name = displayName(contact);
+  if (options.undo) {
+    home.updateContact(contact.contactId, { verified: false });
+    print(`${name}'s key does not count as verified any more.`);
+    return ExitCode.done;
+  }
+  const keys = [
+    { whose: 'yours', id: contact.ownId },
+    { whose: name, id: contact.peerId },
+  ].sort((a, b) => (a.id < b.id ? -1 : 1));
+  print('Read these words to each other, by telephone or face to face; both of you see them in this order.');
+  for (const { whose, id } of keys) print(`\n${whose}\n  ${verificationWords(id).join(' ')}`);
+  print('');
+  if (!options.yes && !(await confirmSame())) {
+    print(`Nothing was changed: ${name}'s key counts as ${contact.verified ? 'verified' : 'not verified'}.`);
+    return ExitCode.done;
+  }
+  home.updateContact(contact.contactId, { verified: true });
+  print(`${name}'s key is verified.`);
+  return ExitCode.done;
+}
+
+function confirmSame(): Promise<boolean> {
+  const ask = yesNoPrompt();
+  if (ask === null) throw wrong('there is no terminal to ask on', 'Once you have compared the words: --yes');
+  return ask('Are they the same on both sides? [y/N] ');
+}
+
+/** Bars or admits the contact's key, under its name or any other; a session with it that is going on ends at once. */
+export async function blockContact(
+  options: ContactArguments & { blocked: boolean },
+  environment: Environment,
+): Promise<ExitCode> {
+  const home = await openHome(options.home, environment);
+  const contact = home.contactByNameOrId(options.name);
+  const name = displayName(contact);
+  home.setBlocked(contact.peerId, options.blocked);
+  print(options.blocked ? `Blocked ${name}. To undo: p2p contact unblock ${name}` : `${name} is no longer blocked.`);
   return ExitCode.done;
 }
 

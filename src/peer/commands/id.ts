@@ -1,7 +1,7 @@
 import { ExitCode } from '../../protocol/errors.js';
 import { verificationWords } from '../../protocol/words.js';
 import { loadAnyKey } from '../keys.js';
-import { isTerminal, print, printJson, terminalColumns } from '../ui/output.js';
+import { isTerminal, print, printJson, tell, terminalColumns } from '../ui/output.js';
 import type { Environment } from './environment.js';
 import { keyOptions, warnOfDemoKey } from './key-options.js';
 
@@ -29,9 +29,11 @@ export async function showId(options: IdArguments, environment: Environment): Pr
   return ExitCode.done;
 }
 
-/** A code with broken lines cannot be read; whoever asked for it gets it all the same. */
+/** 37 columns and 19 rows. One with broken lines cannot be read; whoever asked for it gets it all the same. */
 async function showQrCode(text: string, always: boolean): Promise<void> {
   const { renderUnicodeCompact } = await import('uqr');
   const code = renderUnicodeCompact(text, { border: 2 });
-  if (always || code.indexOf('\n') <= terminalColumns()) print(`\n${code}`);
+  const width = code.indexOf('\n');
+  if (always || width <= terminalColumns()) print(`\n${code}`);
+  else tell(`The terminal is too narrow for the QR code: it takes ${width} columns.`);
 }

@@ -84,15 +84,17 @@ export async function prepareTalk(words: TalkArguments, environment: Environment
       ? await meetContact(words.target.contact, await openHome(words.home, environment), keys)
       : await meetByKey(words.target, () => openHome(words.home, environment), keys);
 
-  if (whom.contact.blocked) {
-    const name = displayName(whom.contact);
-    throw wrong(`${name} is blocked`, `To talk again: p2p contact block ${name} --undo`);
-  }
+  if (whom.home.isBlocked(whom.peer.id)) throw blockedError(displayName(whom.contact));
   warnOfDemoKey('your own key', whom.identity.id, environment);
   warnOfDemoKey("the peer's key", whom.peer.id, environment);
   const { json, plain, hostCandidates, portMapping } = words;
   const path = { timeoutMs, paths, hostCandidates, portMapping, mediatorKey };
   return { ...whom, ...path, purpose, json, plain, terminal: terminalFor(purpose, environment) };
+}
+
+/** @param name of a contact */
+export function blockedError(name: string): UserError {
+  return wrong(`${name} is blocked`, `To talk again: p2p contact unblock ${name}`);
 }
 
 /** @param text an id, or a file that holds the mediator's key */

@@ -2,6 +2,7 @@ import { type ExitCode, UserError } from '../../protocol/errors.js';
 import { shortId } from '../../protocol/identity.js';
 import { mediatorJudge, PeerConversation } from '../peer-conversation.js';
 import { Journal } from '../session/journal/journal.js';
+import { watchContact } from './contact-watch.js';
 import { openFace } from './open-face.js';
 import { newFailure, watchDeadline, watchSignals } from './session-ends.js';
 import type { TalkOptions } from './talk-options.js';
@@ -20,8 +21,10 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
   const face = await openFace(options, conversation);
   const deadline = watchDeadline(options.timeoutMs, conversation, fatal.fail);
   const signals = watchSignals();
+  const contact = watchContact(options, conversation, fatal.fail);
   try {
     conversation.start();
+    contact.check();
     return await Promise.race([face.done, fatal.failed, signals.ended]);
   } catch (error) {
     if (!options.json || !(error instanceof UserError)) throw error;
@@ -29,6 +32,7 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
     return error.exitCode;
   } finally {
     deadline.stop();
+    contact.stop();
     await conversation.quit();
     face.stop();
     signals.stop();
@@ -52,8 +56,14 @@ function converse(options: TalkOptions, journal: Journal, onFatal: (error: UserE
       host,
       port,
       pinned: mediatorKey ?? home.pinnedMediator(host, port),
-      pin: (id) => home.pinMediator(host, port, id),
+      byHand: mediatorKey !== null,
+      pin: (id) => {
+        if (home.pinnedMediator(host, port) !== id) home.pinMediator(host, port, id);
+      },
     }),
+    saveVerified: (verified) => {
+      home.updateContact(contact.contactId, { verified });
+    },
     onFatal,
   });
 }

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
 import type { Contact, Home } from '../home.js';
+import { compareKeys } from '../key-change.js';
 import { type KeyOptions, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
 import { displayName } from '../settings/contact.js';
 import { parseHost, parsePort, wrong } from './values.js';
@@ -20,6 +22,7 @@ export async function meetContact(name: string, home: Home, keys: KeyOptions): P
   const contact = home.contactByName(name);
   const { host, port } = contact;
   const peer = savedPeer(contact);
+  await warnOfReplacedFile(contact, keys);
   const identity = await loadOwnKeys(contact.keys, keys);
   if (identity.id !== contact.ownId) {
     throw wrong(
@@ -28,6 +31,15 @@ export async function meetContact(name: string, home: Home, keys: KeyOptions): P
     );
   }
   return { host, port, identity, peer, contact, home };
+}
+
+/** The saved key is the one that counts, but the person should hear that the file it came from has another now. */
+async function warnOfReplacedFile({ name, peerFile, peerId }: Contact, { warn }: KeyOptions): Promise<void> {
+  if (peerFile === undefined || !existsSync(peerFile)) return;
+  const shown = await loadPeerKey(peerFile).catch(() => null);
+  if (shown === null || shown.id === peerId) return;
+  const keys = compareKeys({ label: 'saved', id: peerId }, { label: 'in the file', id: shown.id });
+  warn(`${peerFile} holds another key now than when ${name} was saved, and is not believed:\n${keys}`);
 }
 
 function savedPeer(contact: Contact): PublicIdentity {
@@ -58,6 +70,7 @@ export async function meetByKey(
     port,
     keys: resolve(words.keys),
     peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
+    peerFile: resolve(words.peer),
     peerId: peer.id,
     ownId: identity.id,
   });

@@ -28,6 +28,8 @@ export interface Conversation {
   search(text: string, count: number): HistoryLine[];
   /** Both keys' words in the same order on both sides. */
   verification(): Verification;
+  /** The person has compared the words, or takes that back. It is remembered with the contact. */
+  verify(verified: boolean): void;
   path(): PathReport;
   peer(): PeerCard;
 

@@ -19,6 +19,8 @@ export type SessionEvent =
   | { event: 'file'; transfer: string; name: string; path: string; bytes: number; sha256: string }
   | { event: 'transferred'; transfer: string }
   | { event: 'cancelled'; transfer: string; by: 'me' | 'peer'; reason?: string }
+  /** The person has compared the words of both keys, or took that back; here or with `p2p contact verify`. */
+  | { event: 'verified'; verified: boolean }
   | StatusEvent
   | { event: 'error'; code: number; message: string; hint: string; transfer?: string }
   | { event: 'bye' };
@@ -60,6 +62,8 @@ export interface StatusEvent {
   transfers: TransferStatus[];
   /** Messages and other items not yet on the peer's disk. */
   outbox: number;
+  /** The person has compared the words of both keys. */
+  verified: boolean;
 }
 
 export interface TransferStatus {

@@ -147,7 +147,7 @@ export class Session {
     this.#outbox.flush();
   }
 
-  status(otherwise: StatusEvent['state']): StatusEvent {
+  status(otherwise: StatusEvent['state']): Omit<StatusEvent, 'verified'> {
     return {
       event: 'status',
       state: this.#connected ? 'connected' : otherwise,

@@ -15,6 +15,8 @@ export interface Contact {
   keys: string;
   /** The peer's public key itself, so that its file may vanish. */
   peerPem: string;
+  /** Absolute path of the file that the peer's key came from, to notice when it holds another. */
+  peerFile?: string;
   peerId: string;
   ownId: string;
   /** The person has compared the words. */

@@ -1,3 +1,4 @@
+import { unwatchFile, watchFile } from 'node:fs';
 import { join } from 'node:path';
 import type Conf from 'conf';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
@@ -14,6 +15,7 @@ export interface Settings {
 
 const NAME = 'settings';
 const OWNER_ONLY = 0o600;
+const WATCH_MS = 250;
 
 const text = { type: 'string', minLength: 1 };
 const id = { type: 'string', pattern: '^[0-9a-f]{64}$' };
@@ -30,6 +32,7 @@ const SCHEMA = {
         port: { type: 'integer', minimum: 1, maximum: 65535 },
         keys: text,
         peerPem: text,
+        peerFile: text,
         peerId: id,
         ownId: id,
         verified: { type: 'boolean' },
@@ -70,6 +73,13 @@ export class SettingsFile {
     const stored = explain(this.#conf.path, () => this.#conf.store);
     // What a later version keeps there besides stays.
     return { ...stored, contacts: stored.contacts ?? [], mediators: stored.mediators ?? {} };
+  }
+
+  /** Calls back when another process, or this one, has changed the file. Keeps no process alive. */
+  watch(onChange: () => void): () => void {
+    const { path } = this.#conf;
+    watchFile(path, { interval: WATCH_MS, persistent: false }, onChange);
+    return () => unwatchFile(path, onChange);
   }
 
   /** `change` alters the settings it is given, which are those of this moment; throwing leaves the file as it was. */

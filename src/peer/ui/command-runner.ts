@@ -58,7 +58,8 @@ async function act(command: Command, desk: CommandDesk): Promise<void> {
       desk.say(searchLines(conversation.search(command.text, MAX_FOUND), command.text, peerName));
       return;
     case 'verify':
-      desk.say(verificationLines(conversation.verification(), peerName));
+      if (command.same !== undefined) conversation.verify(command.same);
+      else desk.say(verificationLines(conversation.verification(), peerName, conversation.peer().verified));
       return;
     case 'path':
       desk.say(pathLines(conversation.path()));

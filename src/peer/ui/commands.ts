@@ -7,7 +7,9 @@ export type Command =
   | { kind: 'accept'; number?: number; into?: string }
   | { kind: 'decline' | 'cancel'; number?: number }
   | { kind: 'search'; text: string }
-  | { kind: 'verify' | 'path' | 'clear' | 'help' | 'quit' }
+  /** `same`: what the person heard, once they have compared. */
+  | { kind: 'verify'; same?: boolean }
+  | { kind: 'path' | 'clear' | 'help' | 'quit' }
   /** It cannot be done as written; the sentence says why and what to write instead. */
   | { kind: 'mistake'; sentence: string };
 
@@ -22,7 +24,7 @@ export const COMMANDS: readonly CommandHelp[] = [
   { name: 'accept', usage: '/accept [N] [INTO]', meaning: 'take what is offered, into a folder of your choice' },
   { name: 'decline', usage: '/decline [N]', meaning: 'refuse what is offered' },
   { name: 'cancel', usage: '/cancel [N]', meaning: 'end a transfer or take an offer back' },
-  { name: 'verify', usage: '/verify', meaning: 'words to read to each other, to be sure who is there' },
+  { name: 'verify', usage: '/verify [yes]', meaning: 'words to read to each other; yes: they are the same' },
   { name: 'search', usage: '/search TEXT', meaning: 'find in what was said' },
   { name: 'path', usage: '/path', meaning: 'how the two of you are connected' },
   { name: 'clear', usage: '/clear', meaning: 'empty the screen; the history stays' },
@@ -47,6 +49,7 @@ export function parseCommand(line: string, home: string): Command {
     case 'search':
       return rest.trim() === '' ? mistake('Write what to look for: /search TEXT') : { kind: name, text: rest.trim() };
     case 'verify':
+      return parseVerify(rest.trim());
     case 'path':
     case 'clear':
     case 'help':
@@ -75,6 +78,12 @@ function parseNumbered(kind: 'decline' | 'cancel', rest: string): Command {
   if (word === '') return { kind };
   const number = parseNumber(word);
   return number === undefined ? mistake(`Write the transfer's number: /${kind} 1`) : { kind, number };
+}
+
+function parseVerify(word: string): Command {
+  if (word === '') return { kind: 'verify' };
+  if (word === 'yes' || word === 'no') return { kind: 'verify', same: word === 'yes' };
+  return mistake('Write /verify for the words, then /verify yes if both of you read the same');
 }
 
 function parseNumber(word: string | undefined): number | undefined {

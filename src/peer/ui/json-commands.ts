@@ -7,11 +7,12 @@ export type JsonCommand =
   | { command: 'accept'; transfer: string; into?: string }
   | { command: 'decline' | 'cancel'; transfer: string }
   | { command: 'read'; id: string }
+  | { command: 'verify'; verified: boolean }
   | { command: 'status' | 'quit' };
 
 type Fields = Record<string, unknown>;
 
-const NAMES = 'message, send, accept, decline, cancel, read, status or quit';
+const NAMES = 'message, send, accept, decline, cancel, read, verify, status or quit';
 
 /** Throws a UserError (code 2) that says what is wrong with the line and what a right one looks like. */
 export function parseJsonCommand(line: string): JsonCommand {
@@ -29,6 +30,8 @@ export function parseJsonCommand(line: string): JsonCommand {
       return { command, transfer: textField(fields, 'transfer') };
     case 'read':
       return { command, id: textField(fields, 'id') };
+    case 'verify':
+      return { command, verified: booleanField(fields, 'verified') };
     case 'status':
     case 'quit':
       return { command };
@@ -51,6 +54,13 @@ function parseObject(line: string): Fields {
 function textField(fields: Fields, name: string): string {
   const value = fields[name];
   if (!isText(value)) throw refusal(`"${name}" is not a string`, `Give "${name}" as a string of valid Unicode.`);
+  return value;
+}
+
+function booleanField(fields: Fields, name: string): boolean {
+  const value = fields[name];
+  if (typeof value !== 'boolean')
+    throw refusal(`"${name}" is neither true nor false`, `Give "${name}" as true or false.`);
   return value;
 }
 

@@ -119,6 +119,9 @@ class JsonMode implements Face {
       case 'read':
         conversation.read(command.id);
         break;
+      case 'verify':
+        conversation.verify(command.verified);
+        break;
       case 'status':
         this.#print(conversation.status());
         break;

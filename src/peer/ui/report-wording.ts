@@ -7,7 +7,7 @@ import { type Lines, linesOf, linkWords } from './wording.js';
 
 const WORDS_PER_LINE = 4;
 
-export function verificationLines({ keys }: Verification, peerName: string): Lines {
+export function verificationLines({ keys }: Verification, peerName: string, verified: boolean): Lines {
   const rows: Row[] = [[span('Read these words to each other, by telephone or face to face:', 'strong')]];
   for (const { whose, words } of keys) {
     const width = Math.max(...words.map(textWidth));
@@ -17,9 +17,12 @@ export function verificationLines({ keys }: Verification, peerName: string): Lin
       rows.push([span(`  ${line.join('  ')}`)]);
     }
   }
-  rows.push([
-    span('Both screens show the same lines in the same order. If yours do, nobody stands between you.', 'dim'),
-  ]);
+  rows.push([span('Both screens show the same lines in the same order, or somebody stands between you.', 'dim')]);
+  rows.push(
+    verified
+      ? [span('You have verified them. ', 'good'), span('/verify no', 'strong'), span(' takes that back.')]
+      : [span('If they are the same: '), span('/verify yes', 'strong')],
+  );
   return linesOf(rows);
 }
 

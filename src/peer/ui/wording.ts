@@ -68,6 +68,7 @@ export function offerLines(entry: TransferEntry, peerName: string): Lines {
 export function eventLines(event: SessionEvent, peerName: string, transfer?: TransferEntry): Lines | undefined {
   const told = tellConnection(event, peerName) ?? (transfer && tellTransfer(event, transfer, peerName));
   if (told) return linesOf([[span(told[0], told[1])]]);
+  if (event.event === 'verified') return linesOf([verifiedRow(event.verified, peerName)]);
   return event.event === 'error' ? problemLines(event.message, event.hint) : undefined;
 }
 
@@ -102,6 +103,12 @@ function tellConnection(event: SessionEvent, peerName: string): [string, Tone] |
     default:
       return undefined;
   }
+}
+
+function verifiedRow(verified: boolean, peerName: string): Row {
+  return verified
+    ? [span(`${peerName}'s key is verified: you have compared the words.`, 'good')]
+    : [span(`${peerName}'s key does not count as verified any more.`, 'warn')];
 }
 
 function tellTransfer(event: SessionEvent, entry: TransferEntry, peerName: string): [string, Tone] | undefined {

@@ -18,7 +18,11 @@ test.each([
   ['id', ['id', 'f', '--json']],
   ['contact add', ['contact', 'add', 'n', '--host', 'h', '--port', '1', '--keys', 'k', '--peer', 'p']],
   ['contact list', ['contact', 'list']],
-  ['contact block', ['contact', 'block', 'n', '--undo']],
+  ['contact verify', ['contact', 'verify', 'n', '--yes']],
+  ['contact block', ['contact', 'block', 'n']],
+  ['contact unblock', ['contact', 'unblock', 'n']],
+  ['history', ['history', 'n', '--export', 'f', '--erase', '--yes']],
+  ['history by keys', ['history', '--keys', 'k', '--peer', 'p', '--search', 'x']],
 ])('%s is understood', (_, argv) => {
   expect(parse(...argv).kind).toBe('work');
 });

@@ -16,17 +16,27 @@ test.each([
   ['/decline 3', { kind: 'decline', number: 3 }],
   ['/cancel', { kind: 'cancel' }],
   ['/search  two words ', { kind: 'search', text: 'two words' }],
+  ['/verify', { kind: 'verify' }],
+  ['/verify yes', { kind: 'verify', same: true }],
+  ['/verify no ', { kind: 'verify', same: false }],
   ['/quit ', { kind: 'quit' }],
 ])('reads %s', (line, command) => {
   expect(parse(line)).toEqual(command);
 });
 
-test.each(['/send', '/send  ', '/search', '/accept 1 a b', '/decline x', '/cancel 0', '/decline 1 2', '/quit now'])(
-  'says what is missing or too much in %s',
-  (line) => {
-    expect(parse(line).kind).toBe('mistake');
-  },
-);
+test.each([
+  '/send',
+  '/send  ',
+  '/search',
+  '/accept 1 a b',
+  '/decline x',
+  '/cancel 0',
+  '/decline 1 2',
+  '/quit now',
+  '/verify maybe',
+])('says what is missing or too much in %s', (line) => {
+  expect(parse(line).kind).toBe('mistake');
+});
 
 describe('an unknown command', () => {
   test.each([

@@ -13,6 +13,7 @@ test.each([
   { command: 'decline', transfer: 't' },
   { command: 'cancel', transfer: 't' },
   { command: 'read', id: 'i' },
+  { command: 'verify', verified: true },
   { command: 'status' },
   { command: 'quit' },
 ])('reads %j', (command) => {
@@ -46,6 +47,8 @@ test.each([
   '{"command":"accept"}',
   '{"command":"accept","transfer":"t","into":[]}',
   '{"command":"read","id":1}',
+  '{"command":"verify"}',
+  '{"command":"verify","verified":"yes"}',
 ])('refuses %s with code 2 and a hint', (line) => {
   expect(() => parseJsonCommand(line)).toThrow(UserError);
   try {

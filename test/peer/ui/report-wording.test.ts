@@ -13,7 +13,7 @@ test('both keys are told in words, in the order given, in columns', () => {
     { whose: 'peer' as const, id: 'a', words },
     { whose: 'me' as const, id: 'b', words: words.toReversed() },
   ];
-  expect(texts(verificationLines({ keys }, 'bob')).slice(1, -1)).toEqual([
+  expect(texts(verificationLines({ keys }, 'bob', false)).slice(1, -2)).toEqual([
     "bob's key",
     '  apple   river   sun     north ',
     '  violin',
@@ -21,6 +21,12 @@ test('both keys are told in words, in the order given, in columns', () => {
     '  violin  north   sun     river ',
     '  apple ',
   ]);
+});
+
+test('who has compared the words is told what to do, or that it was done', () => {
+  const last = (verified: boolean) => texts(verificationLines({ keys: [] }, 'bob', verified)).at(-1);
+  expect(last(false)).toBe('If they are the same: /verify yes');
+  expect(last(true)).toBe('You have verified them. /verify no takes that back.');
 });
 
 test('the path is told with what else was tried', () => {

@@ -1,0 +1,122 @@
+import { copyFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { verificationWords } from '../../src/protocol/words.js';
+import { Pair } from '../support/pair.js';
+import { run, start, stopAll } from '../support/program.js';
+
+const pair = new Pair();
+const home = () => ['--home', pair.path('alice', 'home')];
+const contact = (...args: string[]) => run(['contact', ...args, ...home()]);
+
+beforeEach(async () => {
+  await pair.startMediator();
+  await contact('add', 'bob', ...pair.peerOptions('alice').slice(0, -2));
+});
+afterEach(async () => {
+  await contact('unblock', 'bob');
+  await stopAll();
+});
+afterAll(() => pair.remove());
+
+/** Alice talks to the contact; Bob names everything on the command line. */
+async function meet() {
+  const alice = start(['bob', '--json', ...home()]);
+  const bob = pair.startPeer('bob');
+  await Promise.all([alice.next('connected'), bob.next('connected')]);
+  return { alice, bob };
+}
+
+test('that the words were compared is remembered, and told to a session that is going on', async () => {
+  const { alice } = await meet();
+  alice.send({ command: 'status' });
+  expect(await alice.next('status')).toMatchObject({ verified: false });
+
+  const shown = await contact('verify', 'bob');
+  expect(shown).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+  const words = [pair.identity('alice').id, pair.identity('bob').id]
+    .sort()
+    .map((id) => verificationWords(id).join(' '));
+  expect(shown.stdout.indexOf(words[0] ?? '-')).toBeGreaterThan(0);
+  expect(shown.stdout.indexOf(words[1] ?? '-')).toBeGreaterThan(shown.stdout.indexOf(words[0] ?? '-'));
+
+  expect(await contact('verify', 'bob', '--yes')).toMatchObject({ code: 0 });
+  expect(await alice.next('verified')).toMatchObject({ verified: true });
+  expect((await contact('list')).stdout).toContain('verified');
+
+  alice.send({ command: 'verify', verified: false });
+  expect(await alice.next('verified')).toMatchObject({ verified: false });
+  expect((await contact('show', 'bob')).stdout).toMatch(/^verified +no$/m);
+});
+
+describe('a contact that is blocked', () => {
+  test('is cut off within a second, though messages and a file are on their way, and hears nothing more', async () => {
+    const { alice, bob } = await meet();
+    for (let i = 0; i < 20; i += 1) alice.send({ command: 'message', text: `${i}` });
+    await bob.next('message');
+    const blocked = contact('block', 'bob');
+    const [{ code }, gone] = await Promise.all([blocked, bob.next('disconnected')]);
+    expect(code).toBe(0);
+    const blockedAt = Date.now();
+    expect(gone).toMatchObject({ reason: 'the peer left' });
+    expect(await alice.exited).toMatchObject({ code: 2 });
+    expect(Date.now() - blockedAt).toBeLessThan(2_500);
+    expect(alice.events.find(({ event }) => event === 'error')).toMatchObject({
+      code: 2,
+      message: 'bob is blocked',
+      hint: 'To talk again: p2p contact unblock bob',
+    });
+    expect(bob.events.filter(({ event }) => event === 'connected')).toHaveLength(1);
+  });
+
+  test('is refused by name and by key, also with another key of one’s own, until it is unblocked', async () => {
+    expect(await contact('block', 'bob')).toMatchObject({ code: 0, stdout: expect.stringContaining('unblock bob') });
+    expect((await contact('list')).stdout).toMatch(/^bob .*blocked$/m);
+    const refused = { code: 2, stderr: expect.stringContaining('is blocked') };
+    expect(await run(['bob', '--json', ...home()])).toMatchObject(refused);
+    expect(await run(['receive', '--into', pair.path('in'), ...pair.peerOptions('alice')])).toMatchObject(refused);
+    const [host = '', port = '', , peer = ''] = pair.peerArguments('alice');
+    expect(await run([host, port, pair.keys('carol'), peer, ...home()])).toMatchObject(refused);
+    expect(await contact('unblock', 'bob')).toMatchObject({ code: 0 });
+    await meet();
+  });
+});
+
+describe('a changed key is refused, loudly, with the old and the new words:', () => {
+  const words = (name: string) => verificationWords(pair.identity(name).id).join(' ');
+  const bothKeys = async (finished: ReturnType<typeof run>) => {
+    const { code, stderr } = await finished;
+    expect(code).toBe(2);
+    for (const name of ['bob', 'carol']) {
+      expect(stderr).toContain(words(name));
+      expect(stderr).toContain(pair.identity(name).id);
+    }
+  };
+
+  test('a contact that is added again with another key', async () => {
+    const options = pair.peerOptions('alice');
+    await bothKeys(run(['contact', 'add', 'bob', ...options, '--peer', pair.path('carol', 'public.pem')]));
+    expect((await contact('show', 'bob')).stdout).toContain(words('bob'));
+  });
+
+  test('a file that holds another key than when it was used before', async () => {
+    const file = pair.path('friend.pem');
+    const [host = '', port = '', keys = ''] = pair.peerArguments('bob');
+    const command = [host, port, keys, file, '--timeout', '0.5', '--home', pair.path('bob', 'other-home')];
+    copyFileSync(pair.path('alice', 'public.pem'), file);
+    expect((await run(command)).code).toBe(5);
+    copyFileSync(pair.path('carol', 'public.pem'), file);
+    const { code, stderr } = await run(command);
+    expect(code).toBe(2);
+    for (const name of ['alice', 'carol']) expect(stderr).toContain(words(name));
+  });
+
+  test('a saved contact goes on with the key that was saved, and says that its file has another', async () => {
+    const file = pair.path('bob', 'public.pem');
+    copyFileSync(file, pair.path('kept.pem'));
+    copyFileSync(pair.path('carol', 'public.pem'), file);
+    const { code, stderr } = await run(['bob', '--timeout', '0.5', ...home()]);
+    copyFileSync(pair.path('kept.pem'), file);
+    expect(code).toBe(5);
+    for (const name of ['bob', 'carol']) expect(stderr).toContain(words(name));
+  });
+});
