@@ -3,6 +3,7 @@ import type { Identity, PublicIdentity } from '../protocol/identity.js';
 import type { Link } from '../protocol/link.js';
 import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
 import type { TlsCredentials } from '../protocol/tls.js';
+import { Improvement } from './improvement.js';
 import type { MediatorConnection } from './mediator/connection.js';
 import { Mediation, ReplacedError } from './mediator/mediation.js';
 import { NetworkWatch } from './network-watch.js';
@@ -53,7 +54,6 @@ const UNHEARD_MEET_MS = 400;
 const LONGEST_MEET_MS = 15_000;
 /** The other side's last handshakes may still be under way when the best path is there. */
 const GRACE_MS = 1_000;
-const IMPROVE_EVERY_MS = 3 * 60_000;
 const PROBE_MS = 2_000;
 const MAX_ATTEMPTS_KEPT = 200;
 
@@ -67,7 +67,7 @@ export class Meeting {
   readonly #serverless: ServerlessMeeting | null;
   readonly #network: NetworkWatch;
   readonly #mapper: PortMapper | null;
-  readonly #improvement: NodeJS.Timeout;
+  readonly #improvement = new Improvement(() => this.#mediation.meet());
   #race: Race | null = null;
   #generation = 0;
   #peerAbsent = false;
@@ -108,7 +108,6 @@ export class Meeting {
     this.#mapper = options.portMapping ? new PortMapper() : null;
     this.#serverless = options.allowed.includes('tcp-direct') ? this.#prepareServerless() : null;
     this.#network = new NetworkWatch(() => this.#networkChanged());
-    this.#improvement = setInterval(() => this.#improve(), IMPROVE_EVERY_MS);
   }
 
   /** What was tried since the last introduction, and how it ended. */
@@ -139,7 +138,7 @@ export class Meeting {
   stop(): void {
     clearTimeout(this.#meetTimer);
     clearTimeout(this.#graceTimer);
-    clearInterval(this.#improvement);
+    this.#improvement.stop();
     this.#race?.stop();
     this.#serverless?.stop();
     this.#network.stop();
@@ -163,9 +162,19 @@ export class Meeting {
     }
   }
 
+  /**
+   * The session's link does not answer. An introduction brings a relay link within a moment, and the session goes on
+   * there if it was right to doubt; if not, that one is a duplicate and ends.
+   */
+  doubted(): void {
+    this.#mediation.probe();
+    this.#mediation.meet();
+  }
+
   /** The session uses this link now. */
   found(link: Link): void {
     clearTimeout(this.#meetTimer);
+    this.#improvement.uses(link.facts.path);
     this.#serverless?.rest();
     this.#serverless?.agree(link, this.#mediatorOnLoopback);
     if (link.facts.path !== 'tcp-direct') return;
@@ -230,6 +239,7 @@ export class Meeting {
       onAttempt: (attempt) => this.#noteAttempt(attempt),
     });
     this.#race.start();
+    this.#improvement.looking();
     this.#meetMs = Math.max(this.#meetMs, FIRST_MEET_MS);
     if (!this.#o.activeLink()) this.#meetAgainLater();
   }
@@ -259,18 +269,13 @@ export class Meeting {
 
   /** Another interface or address: what runs over the old one is dead and does not know it, and a better path may be there. */
   #networkChanged(): void {
+    this.#improvement.startAnew();
     this.#mediation.probe();
     this.#o
       .activeLink()
       ?.probe(PROBE_MS)
       .catch(() => {});
     this.#mediation.meet();
-  }
-
-  /** A session that is not on the best of all paths looks for a better one now and then. */
-  #improve(): void {
-    const link = this.#o.activeLink();
-    if (link && link.facts.path !== 'tcp-direct') this.#mediation.meet();
   }
 
   /** An introduction that came to nothing is followed by another, for as long as both are there. */

@@ -57,6 +57,7 @@ export class PeerConversation implements Conversation {
       defaultInto: options.defaultInto,
       emit: (event) => this.#emit(event),
       onLost: () => this.#meeting.lost(),
+      onDoubt: () => this.#meeting.doubted(),
       onUse: (link) => this.#meeting.found(link),
       onRemember: (link, message) => this.#meeting.remember(link, message),
       onCandidates: (id, candidates) => this.#meeting.peerCandidates(id, candidates),

@@ -59,3 +59,5 @@ export const HANDSHAKE_DEADLINE_MS = 10_000;
 export const KEEPALIVE_IDLE_MS = 5_000;
 /** Silent for this long in spite of pings: the link is dead. */
 export const KEEPALIVE_DEAD_MS = 14_000;
+/** What is not answered in this time is asked again; if that is not answered either, the link is doubted. */
+export const KEEPALIVE_ANSWER_MS = 1_000;

@@ -1,7 +1,8 @@
-import { KEEPALIVE_DEAD_MS, KEEPALIVE_IDLE_MS, MAX_FRAME_PEER } from './constants.js';
+import { KEEPALIVE_ANSWER_MS, KEEPALIVE_DEAD_MS, KEEPALIVE_IDLE_MS, MAX_FRAME_PEER } from './constants.js';
 import type { DataChunk } from './data-frames.js';
 import { LinkClosedError, LinkSilentError, ProtocolError } from './errors.js';
 import type { FramedStream } from './framed-stream.js';
+import { type Keepalive, Liveness } from './liveness.js';
 import type { Hello, PathKind, PeerMessage } from './messages.js';
 import type { Role } from './transcripts.js';
 
@@ -10,6 +11,8 @@ export interface LinkHandlers {
   onData(link: Link, chunk: DataChunk): void;
   /** More may be written: the network took what was buffered. */
   onDrain(link: Link): void;
+  /** What the peer should have answered goes unanswered: the link may be dead. Once for each silence. */
+  onDoubt(link: Link): void;
   /** Once, last. */
   onClose(link: Link, reason: Error): void;
 }
@@ -30,18 +33,21 @@ export interface LinkFacts {
   signallingOnly: boolean;
 }
 
-export interface Keepalive {
-  /** Silent for this long: send a ping. */
-  idleMs: number;
-  /** Silent for this long: the link is dead. */
-  deadMs: number;
-}
+const KEEPALIVE: Keepalive = {
+  idleMs: KEEPALIVE_IDLE_MS,
+  deadMs: KEEPALIVE_DEAD_MS,
+  answerMs: KEEPALIVE_ANSWER_MS,
+};
+const JUDGE_EVERY_MS = 250;
+/** However long it has been silent: a link that is probed has this long to answer. */
+const LEAST_PROBE_MS = 2_000;
 
-const KEEPALIVE: Keepalive = { idleMs: KEEPALIVE_IDLE_MS, deadMs: KEEPALIVE_DEAD_MS };
+/** What the peer answers soon, whatever it thinks of it. */
+const ASKS: ReadonlySet<PeerMessage['kind']> = new Set(['ping', 'item', 'activate']);
 
 /**
  * One authenticated, encrypted, framed connection: what the second handshake leaves behind. Answers pings itself, sends
- * them when idle, and declares itself dead when nothing came for too long.
+ * them when idle, tells when it is doubtful, and declares itself dead when nothing came for too long.
  */
 export class Link {
   readonly facts: LinkFacts;
@@ -49,10 +55,9 @@ export class Link {
   /** What the path takes when nothing of ours waits in front. */
   minRttMs: number;
   readonly #stream: FramedStream<PeerMessage>;
-  readonly #keepalive: Keepalive;
+  readonly #liveness: Liveness;
   readonly #timer: NodeJS.Timeout;
   #handlers: LinkHandlers | null = null;
-  #lastReceived = performance.now();
   #ping: { nonce: number; sentAt: number } | null = null;
   #pings = 0;
   /** Those who wait for the answer to a ping, or to one sent after it. */
@@ -64,10 +69,10 @@ export class Link {
     this.facts = facts;
     this.rttMs = rttMs;
     this.minRttMs = rttMs;
-    this.#keepalive = keepalive;
+    this.#liveness = new Liveness(keepalive, performance.now());
     stream.frameLimit = MAX_FRAME_PEER;
     stream.onDrain(() => this.#handlers?.onDrain(this));
-    this.#timer = setInterval(() => this.#keepAlive(), keepalive.idleMs / 2);
+    this.#timer = setInterval(() => this.#keepAlive(), Math.min(JUDGE_EVERY_MS, keepalive.idleMs / 2));
   }
 
   attach(handlers: LinkHandlers): void {
@@ -75,7 +80,7 @@ export class Link {
     this.#stream.attach({
       onMessage: (message) => this.#receive(message),
       onData: (chunk) => {
-        this.#lastReceived = performance.now();
+        this.#liveness.heard(performance.now());
         handlers.onData(this, chunk);
       },
       onClose: (reason) => {
@@ -95,10 +100,12 @@ export class Link {
   }
 
   send(message: PeerMessage): void {
+    if (ASKS.has(message.kind)) this.#liveness.asked(performance.now());
     this.#stream.send(message);
   }
 
   sendData(stream: number, entry: number, offset: number, bytes: Buffer): void {
+    this.#liveness.asked(performance.now());
     this.#stream.sendData(stream, entry, offset, bytes);
   }
 
@@ -107,15 +114,22 @@ export class Link {
   }
 
   resume(): void {
-    this.#lastReceived = performance.now();
+    this.#liveness.heard(performance.now());
     this.#stream.resume();
   }
 
-  /** Asks for a sign of life. Rejects if the link closes, as it does with a LinkClosedError if none comes within `ms`. */
+  /**
+   * Asks for a sign of life. Rejects if the link closes, as it does with a LinkClosedError if there is silence for `ms`
+   * (of which it may have been silent for a part already).
+   */
   async probe(ms: number): Promise<void> {
     if (this.#closed) throw new LinkClosedError('the link is closed');
+    const silentMs = this.#liveness.silentMs(performance.now());
     const nonce = this.#sendPing();
-    const timer = setTimeout(() => this.destroy(new LinkSilentError('no answer from the peer')), ms);
+    const timer = setTimeout(
+      () => this.destroy(new LinkSilentError('no answer from the peer')),
+      Math.max(ms - silentMs, Math.min(ms, LEAST_PROBE_MS)),
+    );
     try {
       await new Promise<void>((answered, failed) => this.#probes.push({ nonce, answered, failed }));
     } finally {
@@ -144,7 +158,7 @@ export class Link {
   }
 
   #receive(message: PeerMessage): void {
-    this.#lastReceived = performance.now();
+    this.#liveness.heard(performance.now());
     switch (message.kind) {
       case 'ping':
         this.send({ kind: 'pong', nonce: message.nonce });
@@ -161,15 +175,25 @@ export class Link {
   }
 
   #keepAlive(): void {
-    const silentMs = performance.now() - this.#lastReceived;
-    const { idleMs, deadMs } = this.#keepalive;
-    if (silentMs > deadMs) this.destroy(new LinkSilentError(`silent for ${Math.round(silentMs / 1000)} s`));
-    else if (silentMs > idleMs || !this.#ping) this.#sendPing();
+    const now = performance.now();
+    switch (this.#liveness.judge(now)) {
+      case 'alive':
+        break;
+      case 'ask':
+        this.#sendPing();
+        break;
+      case 'doubtful':
+        this.#handlers?.onDoubt(this);
+        break;
+      case 'dead':
+        this.destroy(new LinkSilentError(`silent for ${Math.round(this.#liveness.silentMs(now) / 1000)} s`));
+    }
   }
 
   #sendPing(): number {
     this.#pings += 1;
     this.#ping = { nonce: this.#pings, sentAt: performance.now() };
+    this.#liveness.pinged(performance.now());
     this.send({ kind: 'ping', nonce: this.#pings });
     return this.#pings;
   }

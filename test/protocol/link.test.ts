@@ -4,7 +4,8 @@ import { MAX_FRAME_PEER, MAX_FRAME_UNPROVEN } from '../../src/protocol/constants
 import { LinkClosedError, ProtocolError } from '../../src/protocol/errors.js';
 import { FramedStream } from '../../src/protocol/framed-stream.js';
 import { encodeFrame, FrameType, joinParts } from '../../src/protocol/frames.js';
-import { type Keepalive, Link, type LinkFacts } from '../../src/protocol/link.js';
+import { Link, type LinkFacts } from '../../src/protocol/link.js';
+import type { Keepalive } from '../../src/protocol/liveness.js';
 import type { PeerMessage } from '../../src/protocol/messages.js';
 import { peerCodec } from '../../src/protocol/wire.js';
 import { closed, socketPair } from '../support/streams.js';
@@ -42,15 +43,17 @@ function listen(link: Link) {
   const messages: PeerMessage[] = [];
   const data: Buffer[] = [];
   const drained = vi.fn();
+  const doubted = vi.fn();
   const ended = new Promise<Error>((resolve) => {
     link.attach({
       onMessage: (_, message) => messages.push(message),
       onData: (_, { parts }) => data.push(joinParts(parts)),
       onDrain: drained,
+      onDoubt: doubted,
       onClose: (_, reason) => resolve(reason),
     });
   });
-  return { messages, data, drained, ended };
+  return { messages, data, drained, doubted, ended };
 }
 
 async function nextOfKind(stream: FramedStream<PeerMessage>, kind: string): Promise<PeerMessage> {
@@ -167,7 +170,7 @@ describe('ending a link', () => {
   test('is told once, whatever happens next', async () => {
     const { link } = await linkToPeer();
     const onClose = vi.fn();
-    link.attach({ onMessage: () => {}, onData: () => {}, onDrain: () => {}, onClose });
+    link.attach({ onMessage: () => {}, onData: () => {}, onDrain: () => {}, onDoubt: () => {}, onClose });
     link.destroy(new LinkClosedError('first'));
     link.end('quit');
     link.destroy(new LinkClosedError('second'));
@@ -182,7 +185,7 @@ describe('ending a link', () => {
 });
 
 describe('keepalive', () => {
-  const quick: Keepalive = { idleMs: 20, deadMs: 200 };
+  const quick: Keepalive = { idleMs: 20, deadMs: 200, answerMs: 1_000 };
 
   test('ends a link whose other side is silent', async () => {
     const { link, socket } = await linkToPeer(quick);
@@ -193,7 +196,7 @@ describe('keepalive', () => {
   });
 
   test('keeps a link whose other side answers, and measures the way there and back', async () => {
-    const { link, peer } = await linkToPeer({ idleMs: 20, deadMs: 2_000 });
+    const { link, peer } = await linkToPeer({ idleMs: 20, deadMs: 2_000, answerMs: 1_000 });
     listen(link);
     for (let count = 0; count < 5; count += 1) {
       const { nonce } = (await nextOfKind(peer, 'ping')) as { nonce: number };
@@ -219,6 +222,27 @@ describe('keepalive', () => {
   });
 });
 
+describe('doubt', () => {
+  const doubting: Keepalive = { idleMs: 60_000, deadMs: 60_000, answerMs: 30 };
+
+  test.each<[string, (link: Link) => void]>([
+    ['an item', (link) => link.send({ kind: 'item', sequence: 1, atMs: 1, body: { kind: 'text', text: 'hello' } })],
+    ['data', (link) => link.sendData(1, 1, 0, Buffer.of(1))],
+  ])('is told once when %s and then a ping go unanswered, and the link lives on', async (_, send) => {
+    const { link, peer } = await linkToPeer(doubting);
+    const { doubted } = listen(link);
+    // The first ping only measures.
+    const first = (await nextOfKind(peer, 'ping')) as { nonce: number };
+    peer.send({ kind: 'pong', nonce: first.nonce });
+    await expect.poll(() => link.rttMs).not.toBe(5);
+    send(link);
+    await vi.waitFor(() => expect(doubted).toHaveBeenCalledWith(link), { timeout: 5_000 });
+    await new Promise((resolve) => setTimeout(resolve, 10 * doubting.answerMs));
+    expect(doubted).toHaveBeenCalledTimes(1);
+    expect(link.closed).toBe(false);
+  });
+});
+
 describe('probing', () => {
   test('resolves when the peer answers', async () => {
     const { link, peer } = await linkToPeer();
@@ -239,7 +263,7 @@ describe('probing', () => {
   });
 
   test('is not satisfied by an answer to an earlier ping, or to none', async () => {
-    const { link, peer } = await linkToPeer({ idleMs: 20, deadMs: 60_000 });
+    const { link, peer } = await linkToPeer({ idleMs: 20, deadMs: 60_000, answerMs: 1_000 });
     listen(link);
     const earlier = (await nextOfKind(peer, 'ping')) as { nonce: number };
     const probing = link.probe(100);
@@ -249,7 +273,7 @@ describe('probing', () => {
   });
 
   test('is satisfied although another ping went out meanwhile', async () => {
-    const { link, peer } = await linkToPeer({ idleMs: 20, deadMs: 60_000 });
+    const { link, peer } = await linkToPeer({ idleMs: 20, deadMs: 60_000, answerMs: 1_000 });
     listen(link);
     const probing = link.probe(10_000);
     const first = (await nextOfKind(peer, 'ping')) as { nonce: number };

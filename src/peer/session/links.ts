@@ -30,6 +30,8 @@ export interface SessionLinksHandlers {
   onData(link: Link, chunk: DataChunk): void;
   onDrain(link: Link): void;
   onCandidates(introductionId: string, candidates: Candidate[]): void;
+  /** The session's link may be dead: another should be made ready. */
+  onDoubt(): void;
   /** One of the above failed for a reason that the person can mend, such as a full disk; the link is ending. */
   onTrouble(error: UserError): void;
 }
@@ -114,6 +116,9 @@ export class SessionLinks {
       },
       onDrain: (link) => {
         if (link === this.active) this.#handlers.onDrain(link);
+      },
+      onDoubt: (link) => {
+        if (link === this.active) this.#handlers.onDoubt();
       },
       onClose: (_, reason) => {
         if (reason instanceof LinkSilentError) this.#distrust(entry);

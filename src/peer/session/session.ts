@@ -22,6 +22,8 @@ export interface SessionOptions {
   emit(event: SessionEvent): void;
   /** The last link is gone: find another way to the peer. */
   onLost(): void;
+  /** The session's link may be dead: make another ready, from which it can go on. */
+  onDoubt(): void;
   /** The session moved to this link. */
   onUse(link: Link): void;
   onCandidates(introductionId: string, candidates: Candidate[]): void;
@@ -71,6 +73,7 @@ export class Session {
         this.#pipe?.drained();
       },
       onCandidates: options.onCandidates,
+      onDoubt: options.onDoubt,
       onTrouble: ({ exitCode, message, hint }) => options.emit({ event: 'error', code: exitCode, message, hint }),
     });
   }

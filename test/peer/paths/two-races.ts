@@ -128,6 +128,7 @@ export class Racer {
       },
       onData: () => {},
       onDrain: () => {},
+      onDoubt: () => {},
       onClose: () => this.#changed(() => {}),
     });
     this.#changed(() => this.links.push(link));

@@ -29,6 +29,7 @@ export class HandDrivenPeer {
         },
         onData: () => {},
         onDrain: () => {},
+        onDoubt: () => {},
         onClose: (_, reason) => {
           this.isEnded = true;
           resolve(reason);

@@ -152,6 +152,7 @@ export class Person {
       onLost: () => this.onLost(),
       onUse: () => {},
       onCandidates: () => {},
+      onDoubt: () => {},
       onRemember: () => {},
     });
   }
