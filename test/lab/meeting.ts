@@ -86,18 +86,33 @@ export class LabMeeting {
     fits: (event: LabEvent) => boolean,
     deadlineMs = EVENT_DEADLINE_MS,
   ): Promise<LabEvent | null> {
-    const found = () => this.events[side].find(fits);
+    await this.#until(() => this.events[side].some(fits), deadlineMs);
+    return this.events[side].find(fits) ?? null;
+  }
+
+  /** The path of this side's session now; null if it has no link. */
+  pathOf(side: 'a' | 'b'): string | null {
+    const last = this.events[side].findLast(({ event }) => ['connected', 'path', 'disconnected'].includes(event));
+    return last?.path ?? null;
+  }
+
+  /** Whether both sides come to be on such a path at the same time. */
+  isOn(path: RegExp, deadlineMs = EVENT_DEADLINE_MS): Promise<boolean> {
+    return this.#until(() => [this.pathOf('a'), this.pathOf('b')].every((now) => now && path.test(now)), deadlineMs);
+  }
+
+  /** False: it did not come to that in time. Looks again at each event. */
+  async #until(holds: () => boolean, deadlineMs: number): Promise<boolean> {
     return await new Promise((resolveWith) => {
       const look = () => {
-        const event = found();
-        if (event) done(event);
+        if (holds()) done(true);
       };
-      const done = (event: LabEvent | null) => {
+      const done = (held: boolean) => {
         clearTimeout(timer);
         this.#listeners.delete(look);
-        resolveWith(event);
+        resolveWith(held);
       };
-      const timer = setTimeout(() => done(null), deadlineMs);
+      const timer = setTimeout(() => done(false), deadlineMs);
       this.#listeners.add(look);
       look();
     });

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beginTransfer, throttle } from './freight.js';
 import { LabMeeting } from './meeting.js';
 import { Lab, whyNoLab } from './net.js';
 
@@ -68,27 +67,9 @@ describe.skipIf(why !== null)(`moving in the lab${why ? ` (skipped: ${why})` : '
   });
 
   /** A file of a's, on a line slow enough that something can happen to it on the way. Resolves to its digest. */
-  async function startTransfer(mebibytes: number): Promise<string> {
-    lab.run('a', 'tc', [
-      'qdisc',
-      'add',
-      'dev',
-      'eth0',
-      'root',
-      'tbf',
-      'rate',
-      '200mbit',
-      'burst',
-      '256kb',
-      'latency',
-      '50ms',
-    ]);
-    const path = join(folder, 'large.bin');
-    const sha256 = await writeFile(path, mebibytes);
-    meeting.command('a', { command: 'send', paths: [path] });
-    const offer = await meeting.event('b', ({ event }) => event === 'offer');
-    meeting.command('b', { command: 'accept', transfer: offer?.transfer, into: join(folder, 'received') });
-    return sha256;
+  function startTransfer(mebibytes: number): Promise<string> {
+    throttle(lab, 'a', 'eth0', '200mbit');
+    return beginTransfer(meeting, folder, mebibytes);
   }
 
   async function progressOf(bytes: number): Promise<void> {
@@ -102,17 +83,3 @@ describe.skipIf(why !== null)(`moving in the lab${why ? ` (skipped: ${why})` : '
     return meeting.events.a.some(({ event }) => event === 'disconnected');
   }
 });
-
-async function writeFile(path: string, mebibytes: number): Promise<string> {
-  const hash = createHash('sha256');
-  const file = createWriteStream(path);
-  const block = Buffer.alloc(1024 * 1024);
-  for (let at = 0; at < mebibytes; at += 1) {
-    block.writeUInt32LE(at, at * 4);
-    hash.update(block);
-    if (!file.write(Buffer.from(block))) await once(file, 'drain');
-  }
-  file.end();
-  await once(file, 'close');
-  return hash.digest('hex');
-}
