@@ -76,6 +76,7 @@ class Victim {
       onLost: () => {},
       onUse: () => {},
       onCandidates: () => {},
+      onDoubt: () => {},
       onRemember: () => {},
     });
   }
