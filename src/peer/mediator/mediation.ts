@@ -32,6 +32,8 @@ export interface MediationOptions {
 const FIRST_CONTACT_MS = 10_000;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
+/** A registration that lasted this long was one: a mediator that admits and drops at once is not worth hurrying for. */
+const STEADY_MS = 10_000;
 const PING_EVERY_MS = 10_000;
 const SILENT_MS = 25_000;
 const PROBE_MS = 2_000;
@@ -114,8 +116,9 @@ export class Mediation {
     while (!signal.aborted) {
       try {
         await this.#register();
-        retryMs = FIRST_RETRY_MS;
+        const admittedAt = performance.now();
         await this.#serve();
+        if (performance.now() - admittedAt > STEADY_MS) retryMs = FIRST_RETRY_MS;
       } catch (error) {
         signal.throwIfAborted();
         if (isFinal(error)) throw error;

@@ -182,6 +182,19 @@ describe('Mediation', () => {
     mediator.stop();
   });
 
+  it('comes again with growing pauses to a mediator that admits and drops', async () => {
+    const mediator = await HandDrivenMediator.start(async (stream) => {
+      await admit(stream);
+      stream.destroy(new Error('dropped'));
+    });
+    const startedAt = performance.now();
+    const here = new Registered(mediator.port);
+    await here.sees('offline', 5);
+    // Half of a quarter of a second, of a half, of a whole and of two.
+    expect(performance.now() - startedAt).toBeGreaterThan(1_850);
+    mediator.stop();
+  });
+
   it('notices within seconds, when asked, that the connection is dead', async () => {
     const mediator = await HandDrivenMediator.start(async (stream) => {
       await admit(stream);
