@@ -6,9 +6,11 @@ import { LinkClosedError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
 import { readPreface } from '../protocol/preface.js';
 import type { TlsCredentials } from '../protocol/tls.js';
-import { peekFirstByte, TLS_HANDSHAKE } from './first-byte.js';
+import { peekClientHello, peekFirstByte, TLS_HANDSHAKE } from './first-bytes.js';
 import { firstHandshake, type Proven } from './first-handshake.js';
-import { StrangerLimits } from './limits.js';
+import { CrowdedError, HandshakeTurns } from './handshake-turns.js';
+import { KnownNetworks } from './known-networks.js';
+import { type Stranger, StrangerLimits } from './limits.js';
 
 export interface DoorOptions {
   credentials: TlsCredentials;
@@ -28,6 +30,8 @@ export interface DoorOptions {
 export class Door {
   readonly #options: DoorOptions;
   readonly #limits: StrangerLimits;
+  readonly #turns = new HandshakeTurns();
+  readonly #known = new KnownNetworks();
   readonly #strangers = new Set<Socket>();
 
   constructor(options: DoorOptions) {
@@ -45,56 +49,69 @@ export class Door {
       return;
     }
     const reflexive = { address: plainAddress(remoteAddress), port: remotePort };
-    const leave = this.#limits.enter(reflexive.address);
-    if (!leave) {
-      socket.destroy();
-      this.#options.onCrowded();
+    const stranger = this.#limits.enter(reflexive.address, () => this.#turnAway(socket));
+    if (!stranger) {
+      this.#turnAway(socket);
       return;
     }
     this.#strangers.add(socket);
-    const noLongerStranger = () => {
-      this.#strangers.delete(socket);
-      leave();
-    };
-    socket.once('close', noLongerStranger);
-    this.#receive(socket, reflexive, noLongerStranger).catch(() => socket.destroy());
+    this.#receive(socket, reflexive, stranger).catch((error) => {
+      if (error instanceof CrowdedError) this.#turnAway(socket);
+      else socket.destroy();
+    });
   }
 
   stop(): void {
+    this.#turns.stop();
     for (const socket of this.#strangers) socket.destroy();
   }
 
-  async #receive(socket: Socket, reflexive: Endpoint, noLongerStranger: () => void): Promise<void> {
-    const deadline = new AbortController();
-    const late = () => deadline.abort(new LinkClosedError('too slow'));
-    const timer = setTimeout(late, this.#options.deadlineMs ?? HANDSHAKE_DEADLINE_MS);
-    try {
-      const first = await peekFirstByte(socket, deadline.signal);
-      if (first === TLS_HANDSHAKE) await this.#receivePeer(socket, reflexive, deadline.signal, noLongerStranger);
-      else await this.#receiveRelayStream(socket, deadline.signal, noLongerStranger);
-    } finally {
+  #turnAway(socket: Socket): void {
+    // Reset: a polite end would keep the connection's traces in the kernel for a minute, thousands of them in a flood.
+    socket.resetAndDestroy();
+    this.#options.onCrowded();
+  }
+
+  async #receive(socket: Socket, reflexive: Endpoint, stranger: Stranger): Promise<void> {
+    const ending = new AbortController();
+    const timer = setTimeout(
+      () => ending.abort(new LinkClosedError('too slow')),
+      this.#options.deadlineMs ?? HANDSHAKE_DEADLINE_MS,
+    );
+    const noLongerStranger = () => {
       clearTimeout(timer);
+      socket.off('close', onClose);
+      this.#strangers.delete(socket);
+      stranger.leave();
+    };
+    const onClose = () => {
+      noLongerStranger();
+      ending.abort(new LinkClosedError('closed before it said who it is'));
+    };
+    socket.once('close', onClose);
+    const first = await peekFirstByte(socket, ending.signal);
+    if (first === TLS_HANDSHAKE) {
+      const proven = await this.#receivePeer(socket, stranger, ending.signal);
+      if (!proven) return;
+      this.#known.note(stranger.network);
+      noLongerStranger();
+      this.#options.onProven(proven, reflexive);
+    } else {
+      const preface = await readPreface(socket, ending.signal);
+      if (this.#options.onRelayStream(socket, preface)) noLongerStranger();
+      else socket.destroy();
     }
   }
 
-  async #receivePeer(
-    socket: Socket,
-    reflexive: Endpoint,
-    deadline: AbortSignal,
-    noLongerStranger: () => void,
-  ): Promise<void> {
+  /** Null if it was refused. */
+  async #receivePeer(socket: Socket, stranger: Stranger, signal: AbortSignal): Promise<Proven | null> {
     // Only relay streams have a use for half of a connection.
     socket.allowHalfOpen = false;
-    const { credentials, keyOf, onProven } = this.#options;
-    const proven = await firstHandshake(socket, credentials, keyOf, deadline);
-    if (!proven) return;
-    noLongerStranger();
-    onProven(proven, reflexive);
-  }
-
-  async #receiveRelayStream(socket: Socket, deadline: AbortSignal, noLongerStranger: () => void): Promise<void> {
-    const preface = await readPreface(socket, deadline);
-    if (this.#options.onRelayStream(socket, preface)) noLongerStranger();
-    else socket.destroy();
+    await peekClientHello(socket, signal);
+    stranger.keepWaiting();
+    await this.#turns.take(stranger.network, this.#known.has(stranger.network), signal);
+    stranger.waitFor();
+    const { credentials, keyOf } = this.#options;
+    return firstHandshake(socket, credentials, keyOf, signal);
   }
 }

@@ -1,39 +1,82 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { networkOf, StrangerLimits } from '../../src/server/limits.js';
+import { networkOf, type Stranger, StrangerLimits } from '../../src/server/limits.js';
+
+/** Enters strangers and notes who was shown out, by the order of coming. */
+class Crowd {
+  readonly limits: StrangerLimits;
+  readonly shownOut: number[] = [];
+  #count = 0;
+
+  constructor(perNetwork: number, inAll: number) {
+    this.limits = new StrangerLimits({ perNetwork, inAll });
+  }
+
+  enter(address: string): Stranger | null {
+    this.#count += 1;
+    const number = this.#count;
+    return this.limits.enter(address, () => void this.shownOut.push(number));
+  }
+}
 
 describe('strangers', () => {
-  test('of one network get as many places as there are, and not one more', () => {
-    const limits = new StrangerLimits({ perNetwork: 3, inAll: 100 });
-    for (let at = 0; at < 3; at++) expect(limits.enter('192.0.2.1')).not.toBeNull();
-    expect(limits.enter('192.0.2.1')).toBeNull();
-    expect(limits.enter('192.0.2.2')).not.toBeNull();
+  test('of one network have so many places, and one more takes that of the one who has been silent longest', () => {
+    const crowd = new Crowd(3, 100);
+    for (let at = 0; at < 3; at++) expect(crowd.enter('192.0.2.1')).not.toBeNull();
+    expect(crowd.enter('192.0.2.2')).not.toBeNull();
+    expect(crowd.shownOut).toEqual([]);
+    expect(crowd.enter('192.0.2.1')).not.toBeNull();
+    expect(crowd.enter('192.0.2.1')).not.toBeNull();
+    expect(crowd.shownOut).toEqual([1, 2]);
   });
 
-  test('in all get as many places as there are, from wherever they come', () => {
-    const limits = new StrangerLimits({ perNetwork: 100, inAll: 3 });
-    for (let at = 0; at < 3; at++) expect(limits.enter(`192.0.2.${at}`)).not.toBeNull();
-    expect(limits.enter('192.0.2.9')).toBeNull();
+  test('in all have so many places, from wherever they come', () => {
+    const crowd = new Crowd(100, 3);
+    for (let at = 0; at < 3; at++) crowd.enter(`192.0.2.${at}`);
+    expect(crowd.enter('192.0.2.9')).not.toBeNull();
+    expect(crowd.shownOut).toEqual([1]);
+  });
+
+  test('whom we keep waiting lose no place: the next is turned away, until one of them owes us a word again', () => {
+    const crowd = new Crowd(2, 100);
+    const [one, other] = [crowd.enter('192.0.2.1'), crowd.enter('192.0.2.1')];
+    for (const stranger of [one, other]) stranger?.keepWaiting();
+    expect(crowd.enter('192.0.2.1')).toBeNull();
+    expect(crowd.enter('192.0.2.2')).not.toBeNull();
+    other?.waitFor();
+    expect(crowd.enter('192.0.2.1')).not.toBeNull();
+    expect(crowd.shownOut).toEqual([2]);
   });
 
   test('who leave make room for one each, even if they say so twice', () => {
-    const limits = new StrangerLimits({ perNetwork: 1, inAll: 1 });
-    const leave = limits.enter('2001:db8::1');
-    expect(limits.enter('2001:db8::2')).toBeNull();
-    leave?.();
-    leave?.();
-    expect(limits.enter('2001:db8::2')).not.toBeNull();
-    expect(limits.enter('2001:db8::3')).toBeNull();
+    const crowd = new Crowd(1, 1);
+    const one = crowd.enter('2001:db8::1');
+    one?.leave();
+    one?.leave();
+    one?.waitFor();
+    expect(crowd.enter('2001:db8::2')).not.toBeNull();
+    expect(crowd.shownOut).toEqual([]);
+    crowd.enter('2001:db8::3');
+    expect(crowd.shownOut).toEqual([2]);
   });
 
   test('by default are hundreds from one address, and thousands in all', () => {
     const limits = new StrangerLimits();
-    let admitted = 0;
-    for (let address = 0; address < 20; address++) {
-      for (let at = 0; at < 600; at++) if (limits.enter(`192.0.2.${address}`)) admitted += 1;
-      if (address === 0) expect(admitted).toBe(512);
-    }
-    expect(admitted).toBe(4096);
+    let shownOut = 0;
+    const showOut = () => {
+      shownOut += 1;
+    };
+    const enter = (address: string, times: number) => {
+      for (let at = 0; at < times; at++) limits.enter(address, showOut);
+    };
+    enter('192.0.2.0', 512);
+    expect(shownOut).toBe(0);
+    enter('192.0.2.0', 100);
+    expect(shownOut).toBe(100);
+    for (let address = 1; address < 8; address++) enter(`192.0.2.${address}`, 512);
+    expect(shownOut).toBe(100);
+    enter('192.0.2.8', 100);
+    expect(shownOut).toBe(200);
   });
 });
 

@@ -9,7 +9,7 @@ import { prefaceMatches, prefaceOf, readPreface } from '../../src/protocol/prefa
 import { tlsServerForAnyone } from '../../src/protocol/tls.js';
 import type { Role } from '../../src/protocol/transcripts.js';
 import { mediatorCodec } from '../../src/protocol/wire.js';
-import { peekFirstByte, TLS_HANDSHAKE } from '../../src/server/first-byte.js';
+import { peekFirstByte, TLS_HANDSHAKE } from '../../src/server/first-bytes.js';
 import { credentialsOf } from './credentials.js';
 
 const PATIENCE_MS = 20_000;

@@ -12,7 +12,7 @@ import { roleOf } from '../../src/protocol/peer-handshake.js';
 import { prefaceOf, readPreface } from '../../src/protocol/preface.js';
 import { tlsServerForAnyone } from '../../src/protocol/tls.js';
 import { mediatorCodec } from '../../src/protocol/wire.js';
-import { peekFirstByte, TLS_HANDSHAKE } from '../../src/server/first-byte.js';
+import { peekFirstByte, TLS_HANDSHAKE } from '../../src/server/first-bytes.js';
 import { credentialsOf } from './credentials.js';
 import type { Pair } from './pair.js';
 
