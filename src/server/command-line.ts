@@ -21,6 +21,8 @@ export interface ServerOptions {
   relay: RelayLimits;
   secondAddress: string | null;
   json: boolean;
+  /** Say what peers do, too. */
+  debug: boolean;
 }
 
 /** @param defaultHome used unless --home names another. Throws UserError; prints and exits for --help and --version. */
@@ -67,6 +69,12 @@ export function parseCommandLine(argv: string[], version: string, defaultHome: s
         describe: 'bytes that the relay carries for one pair in 24 hours, such as 20G; then it is as with --no-relay',
       },
       json: { type: 'boolean', describe: 'print events as JSON, one a line' },
+      'log-level': {
+        choices: ['info', 'debug'] as const,
+        requiresArg: true,
+        default: 'info',
+        describe: 'info says nothing of peers; debug tells on stderr what they do, with ids and addresses cut short',
+      },
       home: {
         type: 'string',
         requiresArg: true,
@@ -100,6 +108,7 @@ export function parseCommandLine(argv: string[], version: string, defaultHome: s
     },
     secondAddress: given.secondAddress === undefined ? null : parseAddress(given.secondAddress),
     json: given.json === true,
+    debug: given.logLevel === 'debug',
   };
 }
 

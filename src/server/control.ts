@@ -17,7 +17,7 @@ export interface ControlHandlers {
   /** The peer names a key that takes the place of its own. */
   onSuccession(statement: string): void;
   /** Once: the connection ended by itself, or broke a rule. Not after `finish`. */
-  onEnd(): void;
+  onEnd(why: Error): void;
 }
 
 /** The control connection of an admitted peer. */
@@ -37,8 +37,8 @@ export class ControlConnection {
   start(): void {
     this.#stream.attach({
       onMessage: (message) => this.#receive(message),
-      onClose: () => {
-        if (!this.#finished) this.#handlers.onEnd();
+      onClose: (why) => {
+        if (!this.#finished) this.#handlers.onEnd(why);
       },
     });
   }

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { plainAddress } from '../protocol/address.js';
 import { HANDSHAKE_DEADLINE_MS } from '../protocol/constants.js';
-import { LinkClosedError } from '../protocol/errors.js';
+import { errorMessage, LinkClosedError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
 import { readPreface } from '../protocol/preface.js';
 import type { TlsCredentials } from '../protocol/tls.js';
@@ -19,6 +19,8 @@ export interface DoorOptions {
   /** Takes the stream over, or returns false if nobody expects this preface. */
   onRelayStream: (stream: Socket, preface: Buffer) => boolean;
   onCrowded: () => void;
+  /** One who was neither admitted nor a relay stream. */
+  onShownOut?: (from: Endpoint, why: string) => void;
   limits?: StrangerLimits;
   deadlineMs?: number;
 }
@@ -49,15 +51,15 @@ export class Door {
       return;
     }
     const reflexive = { address: plainAddress(remoteAddress), port: remotePort };
-    const stranger = this.#limits.enter(reflexive.address, () => this.#turnAway(socket));
+    const stranger = this.#limits.enter(reflexive.address, () => this.#turnAway(socket, reflexive));
     if (!stranger) {
-      this.#turnAway(socket);
+      this.#turnAway(socket, reflexive);
       return;
     }
     this.#strangers.add(socket);
     this.#receive(socket, reflexive, stranger).catch((error) => {
-      if (error instanceof CrowdedError) this.#turnAway(socket);
-      else socket.destroy();
+      if (error instanceof CrowdedError) this.#turnAway(socket, reflexive);
+      else this.#showOut(socket, reflexive, errorMessage(error));
     });
   }
 
@@ -66,10 +68,16 @@ export class Door {
     for (const socket of this.#strangers) socket.destroy();
   }
 
-  #turnAway(socket: Socket): void {
+  #showOut(socket: Socket, from: Endpoint, why: string): void {
+    socket.destroy();
+    this.#options.onShownOut?.(from, why);
+  }
+
+  #turnAway(socket: Socket, from: Endpoint): void {
     // Reset: a polite end would keep the connection's traces in the kernel for a minute, thousands of them in a flood.
     socket.resetAndDestroy();
     this.#options.onCrowded();
+    this.#options.onShownOut?.(from, 'too many');
   }
 
   async #receive(socket: Socket, reflexive: Endpoint, stranger: Stranger): Promise<void> {
@@ -92,14 +100,17 @@ export class Door {
     const first = await peekFirstByte(socket, ending.signal);
     if (first === TLS_HANDSHAKE) {
       const proven = await this.#receivePeer(socket, stranger, ending.signal);
-      if (!proven) return;
+      if (!proven) {
+        this.#options.onShownOut?.(reflexive, 'its key is not admitted');
+        return;
+      }
       this.#known.note(stranger.network);
       noLongerStranger();
       this.#options.onProven(proven, reflexive);
     } else {
       const preface = await readPreface(socket, ending.signal);
       if (this.#options.onRelayStream(socket, preface)) noLongerStranger();
-      else socket.destroy();
+      else this.#showOut(socket, reflexive, 'nobody expects its preface');
     }
   }
 

@@ -3,9 +3,10 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { isDemoKey } from '../protocol/demo-keys.js';
-import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
 import { sanitise } from '../protocol/sanitise.js';
+import { withoutIds } from './coarse.js';
 import { parseCommand, type ServerOptions } from './command-line.js';
 import { Mediator } from './mediator.js';
 import { loadOrCreateKey } from './own-key.js';
@@ -13,8 +14,9 @@ import { jsonReporter, textReporter } from './report.js';
 import { revoke } from './revoke.js';
 
 main().catch((error) => {
-  complain(error instanceof UserError ? `${error.message}\n${error.hint}` : (error.stack ?? String(error)));
-  process.exitCode = error instanceof UserError ? error.exitCode : ExitCode.bug;
+  if (!(error instanceof UserError)) throw error;
+  complain(`${error.message}\n${error.hint}`);
+  process.exitCode = error.exitCode;
 });
 
 async function main(): Promise<void> {
@@ -25,8 +27,9 @@ async function main(): Promise<void> {
 }
 
 async function serve(options: ServerOptions, version: string): Promise<void> {
+  if (!options.debug) process.on('uncaughtException', endByBug);
   // Whoever read our output may be gone; the peers are not.
-  process.stdout.on('error', () => {});
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const report = (options.json ? jsonReporter : textReporter)((text) => process.stdout.write(`${text}\n`));
 
   const passphrase = process.env.TURBO_BEEP_PASSPHRASE;
@@ -41,6 +44,7 @@ async function serve(options: ServerOptions, version: string): Promise<void> {
     demo,
     credentials: { identity, certificate: selfSignedCertificate(identity) },
     warn,
+    debug: options.debug ? (text) => complain(`debug: ${text}`) : null,
     onKeys: (count) => report.keys(count),
   });
   const where = await mediator.start();
@@ -74,6 +78,15 @@ function defaultHome(): string {
   return join(base, 'turbo-beep', 'mediator');
 }
 
+/** Says where it happened, but not in what words: a system error names an address, others may quote a peer. */
+function endByBug(error: unknown): void {
+  const { name, stack = '' } = error instanceof Error ? error : new Error('not an error');
+  const places = stack.split('\n').filter((line) => /^ +at /.test(line));
+  complain(['unexpected error, a bug of ours; please report it', errorCode(error) ?? name, ...places].join('\n'));
+  complain('with --log-level debug it would say more, perhaps of peers');
+  process.exit(ExitCode.bug);
+}
+
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -86,7 +99,7 @@ function makeFolder(path: string): void {
 }
 
 function warn(text: string): void {
-  complain(`warning: ${text}`);
+  complain(`warning: ${withoutIds(text)}`);
 }
 
 function complain(text: string): void {

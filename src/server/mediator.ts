@@ -6,7 +6,9 @@ import type { Endpoint } from '../protocol/messages.js';
 import { InvalidSuccessionError, readSuccession, type Succession } from '../protocol/succession.js';
 import type { TlsCredentials } from '../protocol/tls.js';
 import { Bars } from './bars.js';
+import { coarseAddress, coarseId } from './coarse.js';
 import { ControlConnection } from './control.js';
+import { DebugLog } from './debug-log.js';
 import { Directory } from './directory.js';
 import { Door } from './door.js';
 import type { Proven } from './first-handshake.js';
@@ -32,6 +34,8 @@ export interface MediatorOptions {
   /** Another address of this machine that peers can reach, for telling their gateways apart. */
   secondAddress?: string | null;
   warn: (text: string) => void;
+  /** Takes what peers do, told coarsely; null: it is nobody's business. */
+  debug?: ((text: string) => void) | null;
   /** The directory changed. */
   onKeys: (count: number) => void;
 }
@@ -57,6 +61,7 @@ export class Mediator {
   readonly #controls = new Map<number, ControlConnection>();
   readonly #wakes = new Set<NodeJS.Timeout>();
   readonly #effects: RegistryEffect[] = [];
+  readonly #log: DebugLog | null;
   readonly #warnedAt = new Map<string, number>();
   #performing = false;
   #sweeps: NodeJS.Timeout | undefined;
@@ -64,7 +69,8 @@ export class Mediator {
 
   constructor(options: MediatorOptions) {
     this.#options = options;
-    const { certs, demo = false, credentials, relay, warn } = options;
+    const { certs, demo = false, credentials, relay, warn, debug } = options;
+    this.#log = debug ? new DebugLog(debug) : null;
     this.#relays = new Relays({ limits: relay });
     this.#registry = new Registry({
       random: randomBytes,
@@ -85,6 +91,7 @@ export class Mediator {
       onProven: (proven, reflexive) => this.#admit(proven, reflexive),
       onRelayStream: (stream, preface) => this.#relays.accept(stream, preface),
       onCrowded: () => this.#warnRarely('turning connections away: too many have not yet said who they are'),
+      onShownOut: ({ address }, why) => this.#log?.say(`a stranger from ${coarseAddress(address)} is gone: ${why}`),
     });
     this.#server = net.createServer(
       // Half-open, since relay streams carry the end of one direction across.
@@ -135,17 +142,18 @@ export class Mediator {
   #admit(proven: Proven, reflexive: Endpoint): void {
     this.#admissions += 1;
     const connection = this.#admissions;
+    const { peerId, wantedId } = proven.registration;
     const control = new ControlConnection(proven, {
       onMeet: () => this.#handle({ kind: 'meet', connection }),
       onWantProbes: () => this.#offerProbes(control),
-      onSuccession: (statement) => this.#follow(statement, control, proven.registration.peerId),
-      onEnd: () => this.#end(connection),
+      onSuccession: (statement) => this.#follow(statement, control, peerId),
+      onEnd: (why) => this.#end(connection, peerId, why),
     });
     this.#controls.set(connection, control);
     const followsSuccessions = this.#options.followSuccessions === true;
     control.send({ kind: 'admitted', reflexive, nowMs: Date.now(), followsSuccessions });
-    const { peerId: id, wantedId } = proven.registration;
-    this.#handle({ kind: 'joined', registration: { connection, id, wantedId, reflexive } });
+    this.#log?.say(`${coarseId(peerId)} is here, from ${coarseAddress(reflexive.address)}`);
+    this.#handle({ kind: 'joined', registration: { connection, id: peerId, wantedId, reflexive } });
     control.start();
   }
 
@@ -169,7 +177,8 @@ export class Mediator {
       .then((admitted) => control.send({ kind: 'succeeded', admitted }));
   }
 
-  #end(connection: number): void {
+  #end(connection: number, id: string, why: Error): void {
+    this.#log?.say(`${coarseId(id)} is gone: ${why.message}`);
     this.#controls.delete(connection);
     this.#handle({ kind: 'left', connection });
   }
@@ -196,6 +205,7 @@ export class Mediator {
         this.#finish(effect.connection);
         break;
       case 'openRelay':
+        this.#log?.say(`introducing ${effect.ids.map(coarseId).join(' and ')}`);
         this.#relays.expect(effect.ids, effect.token, effect.quota);
         break;
       case 'wake':

@@ -14,6 +14,7 @@ test('without options it listens everywhere on the usual port, and keeps its thi
     key: '/home/ann/.config/mediator/mediator-key.pem',
     relay: UNLIMITED_RELAY,
     json: false,
+    debug: false,
   });
 });
 
@@ -28,6 +29,12 @@ test('every option counts, and paths are those of the folder it was started in',
     json: true,
   });
   expect(parse('--home', 'h')).toMatchObject({ certs: join(resolve('h'), 'certs'), certsIsDefault: true });
+});
+
+test('it says of peers only what is asked for by name', () => {
+  expect(parse('--log-level', 'debug').debug).toBe(true);
+  expect(parse('--log-level', 'info').debug).toBe(false);
+  expect(() => parse('--log-level', 'verbose')).toThrow('log-level');
 });
 
 test('the relay’s limits are understood', () => {

@@ -7,7 +7,7 @@ import { FramedStream } from '../../../src/protocol/framed-stream.js';
 import { encodeFrame, FrameReader, FrameType, joinParts } from '../../../src/protocol/frames.js';
 import { PREFACE_BYTES, prefaceMatches, prefaceOf, readPreface } from '../../../src/protocol/preface.js';
 import { type Codec, mediatorCodec, peerCodec } from '../../../src/protocol/wire.js';
-import { peekFirstByte } from '../../../src/server/first-byte.js';
+import { peekFirstByte } from '../../../src/server/first-bytes.js';
 import { MEDIATOR_MESSAGES, PEER_MESSAGES } from '../samples.js';
 import { ensure, orRefused, type Target } from '../target.js';
 
