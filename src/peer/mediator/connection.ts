@@ -27,15 +27,17 @@ export interface MediatorConnection {
   addresses: readonly string[];
   /** This connection's beginning, as the mediator sees it. */
   reflexive: Endpoint;
-  /** By how much the mediator's clock is ahead of ours, give or take half a round trip. */
-  clockAheadMs: number;
+  clock: ClockComparison;
 }
 
-interface Admission {
-  stream: FramedStream<MediatorMessage>;
-  reflexive: Endpoint;
-  clockAheadMs: number;
+export interface ClockComparison {
+  /** By how much the mediator's clock is ahead of ours. */
+  aheadMs: number;
+  /** Half a round trip: it may be ahead by as much more, or less. */
+  giveOrTakeMs: number;
 }
+
+type Admission = Pick<MediatorConnection, 'stream' | 'reflexive' | 'clock'>;
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -87,13 +89,15 @@ async function authenticate(
     const challenge = await stream.next(signal);
     if (challenge.kind !== 'challenge') throw new ProtocolError(`${challenge.kind} instead of a challenge`);
     const exporter = exporterOf(secured, MEDIATOR_EXPORTER_LABEL);
+    const response = answer(identity, wantedId, challenge.nonce, { mediatorId, exporter });
     const askedAt = Date.now();
-    stream.send(answer(identity, wantedId, challenge.nonce, { mediatorId, exporter }));
+    stream.send(response);
     const verdict = await stream.next(signal);
     if (verdict.kind === 'refused') throw new RefusedError(verdict.reason);
     if (verdict.kind !== 'admitted') throw new ProtocolError(`${verdict.kind} instead of a verdict`);
-    const clockAheadMs = verdict.nowMs - (askedAt + Date.now()) / 2;
-    return { stream, reflexive: verdict.reflexive, clockAheadMs };
+    const giveOrTakeMs = (Date.now() - askedAt) / 2;
+    const clock = { aheadMs: verdict.nowMs - (askedAt + giveOrTakeMs), giveOrTakeMs };
+    return { stream, reflexive: verdict.reflexive, clock };
   } catch (error) {
     stream.destroy(error as Error);
     throw error;

@@ -215,7 +215,8 @@ function isFinal(error: unknown): boolean {
   return error instanceof UserError || error instanceof RefusedError;
 }
 
-function reasonOf(error: unknown): string {
+/** Why there is no connection, for people. */
+export function reasonOf(error: unknown): string {
   switch (errorCode(error)) {
     case 'ENOTFOUND':
       return 'the name does not resolve';

@@ -44,6 +44,15 @@ describe('connectToMediator', () => {
     connection.stream.destroy(new Error('done'));
   });
 
+  it('compares clocks to half a round trip', async () => {
+    const { port } = await startMediator([me]);
+    const { stream, clock } = await connect(port);
+    expect(clock.giveOrTakeMs).toBeGreaterThanOrEqual(0);
+    // It is the same clock, read in whole milliseconds.
+    expect(Math.abs(clock.aheadMs)).toBeLessThanOrEqual(clock.giveOrTakeMs + 1);
+    stream.destroy(new Error('done'));
+  });
+
   it('comes from a port that can be dialled from again, as punching needs', async () => {
     const { port } = await startMediator([me]);
     const { stream, local } = await connect(port);
