@@ -8,12 +8,9 @@ import type { MediatorConnection } from './mediator/connection.js';
 import { Mediation, ReplacedError } from './mediator/mediation.js';
 import { NetworkWatch } from './network-watch.js';
 import { isLoopback } from './paths/addresses.js';
-import type { PathFactory } from './paths/path.js';
+import { PATH_FACTORIES } from './paths/path-factories.js';
 import { PortMapper } from './paths/port-mapping/port-mapper.js';
 import { type Attempt, Race } from './paths/race.js';
-import { tcpDirect } from './paths/tcp-direct.js';
-import { tcpPunch } from './paths/tcp-punch.js';
-import { udpPunch } from './paths/udp-punch.js';
 import { ServerlessMeeting } from './serverless/serverless-meeting.js';
 import type { SessionEvent } from './session/events.js';
 
@@ -40,13 +37,6 @@ export interface MeetingOptions {
   emit(event: SessionEvent): void;
   onFatal(error: UserError): void;
 }
-
-/** Each way to reach a peer is one file under paths/, and one line here. */
-const FACTORIES: Partial<Record<PathKind, PathFactory>> = {
-  'tcp-direct': tcpDirect,
-  'tcp-punch': tcpPunch,
-  'udp-punch': udpPunch,
-};
 
 /** A race needs this long on a slow line; before it has begun, asking again costs nothing. */
 const FIRST_MEET_MS = 2_000;
@@ -228,7 +218,7 @@ export class Meeting {
       peer: this.#o.peer,
       runId: this.#o.runId,
       journalId: this.#o.journalId(),
-      factories: FACTORIES,
+      factories: PATH_FACTORIES,
       allowed: this.#o.allowed,
       hostCandidates: this.#o.hostCandidates,
       mapPort: this.#mapper?.map ?? null,

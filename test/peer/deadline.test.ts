@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { withDeadline } from '../../src/peer/deadline.js';
+import { unlessAborted, withDeadline } from '../../src/peer/deadline.js';
 
 const never = new AbortController().signal;
 
@@ -55,5 +55,21 @@ describe('withDeadline', () => {
     await withDeadline(60_000, signal, async () => {});
     await expect(withDeadline(1, signal, endless)).rejects.toThrow();
     expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});
+
+describe('unlessAborted', () => {
+  it('passes on what comes, good or bad', async () => {
+    expect(await unlessAborted(Promise.resolve(42), never)).toBe(42);
+    await expect(unlessAborted(Promise.reject(new Error('no')), never)).rejects.toThrow('no');
+  });
+
+  it('waits no longer than the signal, also if it has aborted already, and leaves no listener', async () => {
+    const aborting = new AbortController();
+    const waiting = unlessAborted(new Promise(() => {}), aborting.signal);
+    aborting.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    await expect(unlessAborted(new Promise(() => {}), aborting.signal)).rejects.toThrow('enough');
+    expect(getEventListeners(aborting.signal, 'abort')).toEqual([]);
   });
 });

@@ -17,6 +17,20 @@ const LOOPBACK = blockList([
   ['::1', 128],
 ]);
 
+/** Of networks behind gateways: those of homes and offices, and of providers (RFC 6598). */
+const PRIVATE = blockList([
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['fc00::', 7],
+]);
+
+/** It means something else elsewhere: nobody on the internet can be reached there. */
+export function isPrivate(address: string): boolean {
+  return PRIVATE.check(address, family(address));
+}
+
 export function isLoopback(address: string): boolean {
   return LOOPBACK.check(address, family(address));
 }

@@ -34,6 +34,8 @@ export interface RaceOptions {
   hostCandidates: boolean;
   /** Null: the gateway is not asked for anything. */
   mapPort: MapPort | null;
+  /** No link is to carry the session, whatever its path: they are opened to see that they open. */
+  examining?: true;
   /** A link has authenticated; it must be attached before this returns. */
   onLink(link: Link): void;
   /** Somebody with another key answered in the peer's place. */
@@ -102,6 +104,11 @@ export class Race {
     this.#stopping.abort(new Error('the race is over'));
     for (const { path } of this.#paths) path.stop();
     this.#mapped?.stop();
+  }
+
+  /** What each side has told the other so far; the peer's as far as it may be tried. */
+  get candidates(): { own: readonly Candidate[]; theirs: readonly Candidate[] } {
+    return { own: this.#own, theirs: this.#theirs };
   }
 
   /** Candidates of the peer, as told inside a link of this introduction: all, or some more. */
@@ -218,14 +225,15 @@ export class Race {
   }
 
   #outcomeOf({ facts }: Link): string {
-    if (!facts.signallingOnly) return 'connected';
+    if (!facts.signallingOnly || this.#o.examining) return 'connected';
     const why =
       this.#o.introduction.relayQuota > 0 ? 'the mediator carries no more for you two' : 'as one of you wishes';
     return `connected, but only to find another path: ${why}`;
   }
 
   #handshakeOptions(path: PathKind, { remote, dialled }: OpenedStream) {
-    const { credentials, peer, runId, journalId, introduction, allowed } = this.#o;
+    const { credentials, peer, runId, journalId, introduction, allowed, examining = false } = this.#o;
+    const relayForbidden = introduction.relayQuota > 0 || !allowed.includes('relay');
     return {
       credentials,
       peer,
@@ -235,7 +243,7 @@ export class Race {
       dialled,
       remote: formatEndpoint(remote),
       sameNetwork: path !== 'relay' && isOnOwnNetwork(remote.address),
-      signallingOnly: path === 'relay' && (introduction.relayQuota > 0 || !allowed.includes('relay')),
+      signallingOnly: examining || (path === 'relay' && relayForbidden),
     };
   }
 

@@ -2,18 +2,16 @@ import { setMaxListeners } from 'node:events';
 import net from 'node:net';
 import type { Candidate, Endpoint } from '../../protocol/messages.js';
 import { streamIdOf } from '../../protocol/punch.js';
-import { hostAddresses, isOnOwnNetwork, isUsable } from './addresses.js';
+import { hostAddresses, isOnOwnNetwork } from './addresses.js';
 import type { Path, PathFactory, PathSurroundings } from './path.js';
 import { Checks, type Pair } from './udp/checks.js';
 import { classifyMapping, describeMapping, type Mapping } from './udp/mapping.js';
 import { type Field, pause, pingEach, play } from './udp/moves.js';
-import { seeFromOutside } from './udp/outside.js';
+import { probePlaces, seeFromOutside } from './udp/outside.js';
 import { type Move, planMoves } from './udp/plan.js';
 import { SendBudget } from './udp/send-budget.js';
 import { type IpFamily, openUdpSocket, type UdpSocket } from './udp/udx.js';
 
-/** What a mediator can make us probe, whatever it says. */
-const MAX_PROBES = 4;
 /** Nothing was heard for this long, where it should have been: see `#startAnew`. */
 const ANEW_AFTER_MS = 1_500;
 const ANEW_SLOWNESS = 4;
@@ -110,18 +108,15 @@ class UdpPunch implements Path {
     const { family } = socket;
     const { probeKey } = this.#s.introduction;
     const places = this.#probePlaces(family);
-    const seen = await seeFromOutside(socket, places, probeKey, () => this.#openSocket(family), this.#over.signal);
+    const openSocket = () => this.#openSocket(family);
+    const { seen } = await seeFromOutside(socket, places, probeKey, openSocket, this.#over.signal);
     this.#checks.add(socket);
     return seen;
   }
 
   #probePlaces(family: IpFamily): Endpoint[] {
     const { introduction, mediatorAddresses, loopbackAllowed } = this.#s;
-    const mediator = mediatorAddresses.find((address) => isOf(family, address)) ?? '';
-    return introduction.probes
-      .slice(0, MAX_PROBES)
-      .map(({ address, port }) => ({ address: address || mediator, port }))
-      .filter(({ address, port }) => isOf(family, address) && isUsable(address, loopbackAllowed) && isPort(port));
+    return probePlaces(introduction.probes, mediatorAddresses, family, loopbackAllowed);
   }
 
   async #pingLate(candidates: Candidate[], signal: AbortSignal): Promise<void> {
@@ -221,8 +216,4 @@ function udpOf(family: IpFamily, candidates: Candidate[]): Candidate[] {
 
 function isOf(family: IpFamily, address: string): boolean {
   return net.isIP(address) === family;
-}
-
-function isPort(port: number): boolean {
-  return port > 0 && port < 65536;
 }

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hostAddresses, isLoopback, isOnOwnNetwork, isUsable } from '../../../src/peer/paths/addresses.js';
+import { hostAddresses, isLoopback, isOnOwnNetwork, isPrivate, isUsable } from '../../../src/peer/paths/addresses.js';
 
 const byte = fc.integer({ min: 0, max: 255 });
 const group = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16));
@@ -116,5 +116,24 @@ describe('this machine', () => {
     for (const { address } of own) expect(isOnOwnNetwork(address)).toBe(true);
     expect(isOnOwnNetwork('198.51.100.77')).toBe(false);
     expect(isOnOwnNetwork('2001:db8:ffff::1')).toBe(false);
+  });
+});
+
+describe('isPrivate', () => {
+  it.each([
+    ['10.0.0.1', true],
+    ['100.63.255.255', false],
+    ['100.64.0.0', true],
+    ['100.127.255.255', true],
+    ['100.128.0.0', false],
+    ['172.15.255.255', false],
+    ['172.16.0.0', true],
+    ['172.32.0.0', false],
+    ['192.168.255.1', true],
+    ['192.169.0.1', false],
+    ['fd00::1', true],
+    ['2001:db8::1', false],
+  ])('%s: %s', (address, expected) => {
+    expect(isPrivate(address)).toBe(expected);
   });
 });

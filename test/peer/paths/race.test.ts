@@ -84,6 +84,20 @@ async function stranger(port: number, says?: Buffer): Promise<{ socket: net.Sock
 }
 
 describe('two races of one introduction', () => {
+  it('that only examines opens every path, and says of each that the session is not wanted there', async () => {
+    const [one, other] = bothRacers({ examining: true });
+    const direct = await one.linkOver('tcp-direct');
+    const relayed = await other.linkOver('relay');
+    for (const { facts } of [direct, relayed]) {
+      expect(facts.signallingOnly).toBe(true);
+      expect(facts.hello.features).toContain('signalling-only');
+    }
+    expect(one.attempts.find(({ path }) => path === 'relay')?.outcome).toBe('connected');
+    const { own, theirs } = one.race.candidates;
+    expect(theirs.length).toBeGreaterThan(0);
+    expect(own.length).toBeGreaterThan(0);
+  });
+
   it('meet over the relay first, tell their candidates there, and then directly', async () => {
     const [one, other] = bothRacers();
     await Promise.all([one.linkOver('tcp-direct'), other.linkOver('tcp-direct')]);

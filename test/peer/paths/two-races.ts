@@ -60,6 +60,7 @@ export interface RacerSetup {
   factories?: Partial<Record<PathKind, PathFactory>>;
   hostCandidates?: boolean;
   mapPort?: MapPort;
+  examining?: true;
 }
 
 /** One race, with what came of it. Candidates that its links bring go to it, as the session would see to. */
@@ -88,6 +89,7 @@ export class Racer {
       allowed,
       hostCandidates: setup.hostCandidates ?? true,
       mapPort: setup.mapPort ?? null,
+      ...(setup.examining && { examining: true }),
       onLink: (link) => this.#attach(link),
       onImpostor: (_, remote) => this.#changed(() => this.impostors.push(remote)),
       onAttempt: (attempt) => this.#changed(() => this.attempts.push(attempt)),

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { unlessAborted } from '../../deadline.js';
 import { type AskForLease, LEASE_SECONDS } from './lease.js';
 import type { Granted, LibraryAnswer, LibraryJob, LibraryLanguage } from './library-jobs.js';
 
@@ -112,18 +113,5 @@ export class Library {
     if (!this.#thread || this.#leases > 0 || this.#thread.pending.size > 0) return;
     void this.#thread.worker.terminate();
     this.#thread = null;
-  }
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
