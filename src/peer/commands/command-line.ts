@@ -1,6 +1,7 @@
 import yargs from 'yargs';
 import { UserError } from '../../protocol/errors.js';
 import { declareContactCommands } from './contact-commands.js';
+import { declareDoctorCommand } from './doctor-command.js';
 import { declareHistoryCommand } from './history-command.js';
 import { declareKeyCommands } from './key-commands.js';
 import { declareTalkCommands } from './talk-commands.js';
@@ -8,8 +9,10 @@ import { usageError, type Work } from './work.js';
 
 export type ParsedCommandLine = { kind: 'help'; text: string } | { kind: 'work'; work: Work };
 
-const COMMANDS = ['send', 'receive', 'keygen', 'id', 'contact', 'history'];
+const COMMANDS = ['send', 'receive', 'doctor', 'keygen', 'id', 'contact', 'history'];
 const WIDEST = 100;
+/** Positional arguments of which there may be several. */
+const LISTS = ['_', 'files', 'whom'];
 
 const USAGE = `$0 <host> <port> <keys> <peerkey>   talk, by way of the mediator at host
 $0 <contact>                        the same, for a saved contact
@@ -62,8 +65,8 @@ export function parseCommandLine(argv: string[], program: { version: string; col
     .alias('help', 'h')
     .version(program.version)
     .wrap(Math.min(program.columns, WIDEST));
-  for (const declare of [declareTalkCommands, declareKeyCommands, declareContactCommands, declareHistoryCommand])
-    declare(parser, choose);
+  const families = [declareTalkCommands, declareDoctorCommand, declareKeyCommands, declareContactCommands];
+  for (const declare of [...families, declareHistoryCommand]) declare(parser, choose);
 
   let text = '';
   parser.parse(withoutDashes(argv), {}, (_error: unknown, _argv: unknown, output: string) => {
@@ -72,10 +75,10 @@ export function parseCommandLine(argv: string[], program: { version: string; col
   return chosen === undefined ? { kind: 'help', text } : { kind: 'work', work: chosen };
 }
 
-/** Of an option that is given twice the last one counts; only files are a list. (yargs's own setting would cut that too.) */
+/** Of an option that is given twice the last one counts. (yargs's own setting would cut that too.) */
 function keepLastOfEach(words: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(words)) {
-    if (Array.isArray(value) && name !== '_' && name !== 'files') words[name] = value.at(-1);
+    if (Array.isArray(value) && !LISTS.includes(name)) words[name] = value.at(-1);
   }
 }
 

@@ -98,7 +98,7 @@ export function blockedError(name: string): UserError {
 }
 
 /** @param text an id, or a file that holds the mediator's key */
-async function readMediatorKey(text: string, { passphrases }: KeyOptions): Promise<string> {
+export async function readMediatorKey(text: string, { passphrases }: KeyOptions): Promise<string> {
   if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
   if (/^[0-9a-f]+$/i.test(text) && !existsSync(text)) {
     throw wrong(`not a mediator's id: "${text}"`, 'It has 64 digits; p2p-server prints it when it starts.');

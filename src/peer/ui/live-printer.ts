@@ -50,6 +50,11 @@ export class LivePrinter {
     this.#live = undefined;
   }
 
+  /** Takes the changing line away. */
+  clear(): void {
+    this.#erase();
+  }
+
   /** The changing line was a question, and the person's Enter has ended it. */
   answered(): void {
     this.#live = undefined;

@@ -44,6 +44,11 @@ test.each([
   [['receive', '--from', 'a'], 'an option is missing: --into', 'receive --help'],
   [['receive', '--from', 'a', '--into', ''], '--into has no value', 'receive --help'],
   [['receive', '--into', 'd'], 'name --from CONTACT', 'receive --help'],
+  [['doctor'], 'name a contact, or the mediator', 'doctor --help'],
+  [['doctor', 'h', '1'], 'name a contact, or the mediator', 'doctor --help'],
+  [['doctor', 'h', '1', 'k', 'p', 'x'], 'name a contact, or the mediator', 'doctor --help'],
+  [['doctor', 'bob', '--to', 'bob'], 'name whom to meet once', 'doctor --help'],
+  [['doctor', '--host', 'h', '--port', '1'], 'name a contact, or the mediator', 'doctor --help'],
   [['keygen'], 'something is missing', 'keygen --help'],
   [['keygen', 'a', 'b'], 'not understood: b', 'keygen --help'],
   [['keygen', 'd', '--passphrase', '--passphrase-file', 'f'], 'only one of', 'keygen --help'],
@@ -72,6 +77,10 @@ test.each([
   [
     ['receive', '--help'],
     ['--into', '--once', 'Examples:'],
+  ],
+  [
+    ['doctor', '--help'],
+    ['p2p doctor', '--to', '--timeout', 'Examples:'],
   ],
   [
     ['keygen', '--help'],

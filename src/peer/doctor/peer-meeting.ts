@@ -1,0 +1,279 @@
+import { randomBytes } from 'node:crypto';
+import { JOURNAL_ID_BYTES } from '../../protocol/constants.js';
+import { ProtocolError, type UserError } from '../../protocol/errors.js';
+import type { Identity, PublicIdentity } from '../../protocol/identity.js';
+import type { Link } from '../../protocol/link.js';
+import type { Introduction, PathKind, PeerMessage } from '../../protocol/messages.js';
+import type { TlsCredentials } from '../../protocol/tls.js';
+import type { MediatorConnection } from '../mediator/connection.js';
+import { Mediation } from '../mediator/mediation.js';
+import { isOnOwnNetwork } from '../paths/addresses.js';
+import { PATH_FACTORIES } from '../paths/path-factories.js';
+import type { MapPort } from '../paths/port-mapping/port-mapper.js';
+import { preferenceOf } from '../paths/preference.js';
+import { type Attempt, Race } from '../paths/race.js';
+import { type Prediction, predictPath } from './predict-path.js';
+
+export interface PeerMeetingOptions {
+  host: string;
+  port: number;
+  identity: Identity;
+  credentials: TlsCredentials;
+  peer: PublicIdentity;
+  paths: readonly PathKind[];
+  hostCandidates: boolean;
+  mapPort: MapPort | null;
+  hairpin: boolean | null;
+  judge(shown: PublicIdentity): void;
+  /** The peer is not there, or not there any more. */
+  onWaiting(): void;
+  /** It is, and every path is being tried. */
+  onTrying(): void;
+}
+
+export type Encounter =
+  | { kind: 'absent' }
+  /** `link`: over the best path that may carry a session; null: over none. */
+  | { kind: 'met'; link: LinkSeen | null; prediction: Prediction; attempts: Attempt[]; impostor: boolean };
+
+export interface LinkSeen {
+  path: PathKind;
+  remote: string;
+  sameNetwork: boolean;
+  /** The shortest round trip that was seen. */
+  rttMs: number;
+  group: string;
+}
+
+/** A peer that has come is tried for this long: all that a race does is over by then. */
+const TRY_MS = 14_000;
+/** Where no direct path is foreseen, for this long: what opens against all expectation opens soon. */
+const HOPELESS_MS = 6_000;
+/** After this long without any path, a peer that leaves has seen enough of it too. */
+const ENOUGH_MS = 1_000;
+/** The other side sees a path open a little later, and a better one may be under way. */
+const GRACE_MS = 1_500;
+const PROBE_MS = 5_000;
+const MAX_ATTEMPTS = 100;
+
+/**
+ * Meets the peer without talking to it: every path is raced as for a session, but its links are said to be for
+ * signalling alone, so that neither side delivers anything over them. The peer may be another doctor, or a program that
+ * waits for its session and is introduced again and again meanwhile.
+ */
+export class PeerMeeting {
+  readonly #o: PeerMeetingOptions;
+  readonly #mediation: Mediation;
+  readonly #runId = randomBytes(JOURNAL_ID_BYTES).toString('hex');
+  readonly #open = new Set<Link>();
+  /** Those that may carry a session. They may be closed by now. */
+  readonly #seen: Link[] = [];
+  readonly #looking = new Set<() => void>();
+  #race: Race | null = null;
+  #attempts: Attempt[] = [];
+  #introduction: Introduction | null = null;
+  #prediction: Prediction = { path: null, why: 'the peer told nothing of itself' };
+  #impostor = false;
+  #absent = true;
+  #failure: UserError | null = null;
+
+  constructor(options: PeerMeetingOptions) {
+    this.#o = options;
+    this.#mediation = new Mediation({
+      host: options.host,
+      port: options.port,
+      identity: options.identity,
+      wantedId: options.peer.id,
+      judge: options.judge,
+      hopes: () => false,
+      handlers: {
+        onOnline: () => {},
+        onOffline: () => {},
+        onUnreachable: () => {},
+        onWaiting: () => this.#waiting(),
+        onIntroduction: (introduction, connection) => this.#introduced(introduction, connection),
+        onFatal: (error) => {
+          this.#failure = error;
+          this.#tellChange();
+        },
+      },
+    });
+  }
+
+  /**
+   * Waits for the peer, and tries every path to it.
+   * @param timeoutMs for the peer to come; null: for as long as it takes
+   * @throws UserError if the mediator is lost for good, or the same pair registers from elsewhere
+   */
+  async run(timeoutMs: number | null, signal: AbortSignal): Promise<Encounter> {
+    this.#mediation.start();
+    const giveUpAt = performance.now() + (timeoutMs ?? 0);
+    for (;;) {
+      const patienceMs = timeoutMs === null ? null : Math.max(0, giveUpAt - performance.now());
+      const came = await this.#until(() => !this.#absent, patienceMs, signal);
+      if (!came) return { kind: 'absent' };
+      const cameAt = performance.now();
+      this.#o.onTrying();
+      const isOver = () => this.#isSettled() || this.#hasLeft();
+      const early = await this.#until(isOver, HOPELESS_MS, signal);
+      if (!early && this.#foreseesDirectPath) await this.#until(isOver, TRY_MS - HOPELESS_MS, signal);
+      if (this.#absent && !this.#isLearnt(performance.now() - cameAt)) continue;
+      if (this.#isSettled()) await this.#until(() => this.#hasLeft(), GRACE_MS, signal);
+      return this.#encounter();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#mediation.stop();
+    this.#race?.stop();
+    await Promise.all(Array.from(this.#open, (link) => link.end('examined')));
+  }
+
+  #waiting(): void {
+    this.#absent = true;
+    if (this.#seen.length === 0) this.#o.onWaiting();
+    this.#tellChange();
+  }
+
+  #introduced(introduction: Introduction, connection: MediatorConnection): void {
+    const { credentials, peer, paths, hostCandidates, mapPort } = this.#o;
+    this.#race?.stop();
+    this.#introduction = introduction;
+    this.#absent = false;
+    this.#attempts = [];
+    const race = new Race({
+      introduction,
+      mediator: connection,
+      credentials,
+      peer,
+      runId: this.#runId,
+      journalId: this.#runId,
+      factories: PATH_FACTORIES,
+      allowed: paths,
+      hostCandidates,
+      mapPort,
+      examining: true,
+      onLink: (link) => this.#adopt(link, race),
+      onImpostor: () => {
+        this.#impostor = true;
+      },
+      onAttempt: (attempt) => {
+        if (this.#attempts.length < MAX_ATTEMPTS) this.#attempts.push(attempt);
+      },
+    });
+    this.#race = race;
+    race.start();
+    this.#tellChange();
+  }
+
+  #adopt(link: Link, race: Race): void {
+    this.#open.add(link);
+    link.attach({
+      onMessage: (_, message) => this.#receive(message, race),
+      onData: () => {
+        throw new ProtocolError('file content on a link for signalling alone');
+      },
+      onDrain: () => {},
+      onClose: () => {
+        this.#open.delete(link);
+        this.#tellChange();
+      },
+    });
+    if (link.facts.path !== 'relay' || this.#relayCarries) this.#seen.push(link);
+    // The handshake took longer than a round trip takes.
+    link.probe(PROBE_MS).catch(() => {});
+    this.#tellChange();
+  }
+
+  #receive(message: PeerMessage, race: Race): void {
+    // A session's messages are not for us: what is not acknowledged is said again to a session.
+    if (message.kind !== 'candidates' || message.introductionId !== race.introductionId) return;
+    race.peerCandidates(message.candidates);
+    this.#tellChange();
+  }
+
+  get #relayCarries(): boolean {
+    return this.#introduction?.relayQuota === 0 && this.#o.paths.includes('relay');
+  }
+
+  get #foreseesDirectPath(): boolean {
+    const { path } = this.#prediction;
+    return path !== null && path !== 'relay';
+  }
+
+  /** Nothing better than what was seen is to be expected. */
+  #isSettled(): boolean {
+    const { own, theirs } = this.#race?.candidates ?? { own: [], theirs: [] };
+    if (theirs.length === 0 || own.length === 0) return false;
+    this.#prediction = predictPath({
+      mine: own,
+      theirs,
+      allowed: this.#o.paths,
+      relayCarries: this.#relayCarries,
+      hairpin: this.#o.hairpin,
+      isNear: isOnOwnNetwork,
+    });
+    const { path } = this.#prediction;
+    const best = this.#best();
+    if (path === null) return this.#mayOnlyRelay;
+    if (best === null || (path === 'relay' && !this.#mayOnlyRelay)) return false;
+    return preferenceOf(best.facts) <= preferenceOf({ path, sameNetwork: false });
+  }
+
+  get #mayOnlyRelay(): boolean {
+    return this.#o.paths.every((path) => path === 'relay');
+  }
+
+  /** Of a peer that left: it may only have looked in. */
+  #isLearnt(afterMs: number): boolean {
+    return this.#seen.length > 0 || this.#impostor || afterMs > ENOUGH_MS;
+  }
+
+  /** The peer is gone, or has closed all that was open. */
+  #hasLeft(): boolean {
+    return this.#absent || (this.#seen.length > 0 && this.#open.size === 0);
+  }
+
+  #best(): Link | null {
+    return [...this.#seen].sort((a, b) => preferenceOf(a.facts) - preferenceOf(b.facts))[0] ?? null;
+  }
+
+  #encounter(): Encounter {
+    const best = this.#best();
+    const link = best && seenOf(best);
+    return { kind: 'met', link, prediction: this.#prediction, attempts: this.#attempts, impostor: this.#impostor };
+  }
+
+  #tellChange(): void {
+    for (const look of [...this.#looking]) look();
+  }
+
+  /** False if the time is over first. */
+  async #until(done: () => boolean, timeoutMs: number | null, signal: AbortSignal): Promise<boolean> {
+    let end = () => {};
+    try {
+      return await new Promise<boolean>((resolve, reject) => {
+        const look = () => {
+          if (signal.aborted) reject(signal.reason);
+          else if (this.#failure) reject(this.#failure);
+          else if (done()) resolve(true);
+        };
+        const timer = timeoutMs === null ? undefined : setTimeout(() => resolve(false), timeoutMs);
+        end = () => {
+          clearTimeout(timer);
+          this.#looking.delete(look);
+          signal.removeEventListener('abort', look);
+        };
+        this.#looking.add(look);
+        signal.addEventListener('abort', look);
+        look();
+      });
+    } finally {
+      end();
+    }
+  }
+}
+
+function seenOf({ facts: { path, remote, sameNetwork, group }, minRttMs }: Link): LinkSeen {
+  return { path, remote, sameNetwork, rttMs: Math.round(minRttMs * 10) / 10, group };
+}
