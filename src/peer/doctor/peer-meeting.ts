@@ -174,6 +174,7 @@ export class PeerMeeting {
         throw new ProtocolError('file content on a link for signalling alone');
       },
       onDrain: () => {},
+      onDoubt: () => {},
       onClose: () => {
         this.#open.delete(link);
         this.#tellChange();
