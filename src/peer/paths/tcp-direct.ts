@@ -5,7 +5,9 @@ import { errorCode } from '../../protocol/errors.js';
 import type { Candidate } from '../../protocol/messages.js';
 import { dial } from '../dial.js';
 import { hostAddresses } from './addresses.js';
+import { dialBudget } from './dial-budget.js';
 import type { Path, PathFactory, PathSurroundings } from './path.js';
+import type { SendBudget } from './send-budget.js';
 
 const CONNECT_TIMEOUT_MS = 4_000;
 /** The peer may begin to listen a little after we begin to dial. */
@@ -14,15 +16,21 @@ const REFUSED_RETRIES = 5;
 const BACKLOG = 16;
 
 /** Ordinary TCP connections, both ways: one listener, and one dial to each of the peer's TCP candidates. */
-export const tcpDirect: PathFactory = (surroundings) => new TcpDirect(surroundings);
+export const tcpDirect = tcpDirectWithin(dialBudget);
+
+export function tcpDirectWithin(budget: SendBudget): PathFactory {
+  return (surroundings) => new TcpDirect(surroundings, budget);
+}
 
 class TcpDirect implements Path {
   readonly #surroundings: PathSurroundings;
+  readonly #budget: SendBudget;
   #listener: net.Server | null = null;
   #stopped = false;
 
-  constructor(surroundings: PathSurroundings) {
+  constructor(surroundings: PathSurroundings, budget: SendBudget) {
     this.#surroundings = surroundings;
+    this.#budget = budget;
   }
 
   async gather(): Promise<Candidate[]> {
@@ -56,6 +64,10 @@ class TcpDirect implements Path {
 
   async #dialPatiently(candidate: Candidate, signal: AbortSignal): Promise<void> {
     for (let retries = REFUSED_RETRIES; !signal.aborted; retries -= 1) {
+      if (!this.#budget.spend(candidate.address, performance.now())) {
+        this.#surroundings.failed('tcp-direct', candidate, 'not tried any more: too many attempts');
+        return;
+      }
       try {
         const { address: host, port } = candidate;
         const stream = await dial({ host, port }, CONNECT_TIMEOUT_MS, signal);

@@ -2,7 +2,9 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { plainAddress } from '../../protocol/address.js';
 import type { Candidate, Endpoint } from '../../protocol/messages.js';
+import { dialBudget } from './dial-budget.js';
 import type { Path, PathFactory, PathSurroundings } from './path.js';
+import type { SendBudget } from './send-budget.js';
 import { listen } from './tcp-direct.js';
 
 /**
@@ -12,18 +14,23 @@ import { listen } from './tcp-direct.js';
 const RETRY_MS = { least: 20, most: 50 };
 /** The others are listened on, and dialled by tcp-direct. */
 const PUNCHED: readonly Candidate['type'][] = ['reflexive', 'peer-reflexive'];
-/** Of dials to one address: a bound on what a peer can make us send anywhere. */
-const MAX_DIALS = 150;
+/** Of dials to one port in one race: who opens at all opens sooner. */
+const MAX_DIALS = 100;
 
 /**
  * TCP simultaneous open (RFC 9293, section 3.5): both dial from the very port that their connection to the mediator
  * uses, whose mapping in the NAT the mediator saw, and listen there between the dials. Linux lets a port be dialled
  * from and then listened on, but not the other way round: so each round of dials closes the listener first.
  */
-export const tcpPunch: PathFactory = (surroundings) => new TcpPunch(surroundings);
+export const tcpPunch = tcpPunchWithin(dialBudget);
+
+export function tcpPunchWithin(budget: SendBudget): PathFactory {
+  return (surroundings) => new TcpPunch(surroundings, budget);
+}
 
 class TcpPunch implements Path {
   readonly #surroundings: PathSurroundings;
+  readonly #budget: SendBudget;
   readonly #stopping = new AbortController();
   /** What is being tried now, by its key. */
   readonly #targets = new Map<string, Candidate>();
@@ -35,8 +42,9 @@ class TcpPunch implements Path {
   /** Begins the next round: a dial has failed, or there are other targets. */
   #nextRound: () => void = () => {};
 
-  constructor(surroundings: PathSurroundings) {
+  constructor(surroundings: PathSurroundings, budget: SendBudget) {
     this.#surroundings = surroundings;
+    this.#budget = budget;
   }
 
   async gather(): Promise<Candidate[]> {
@@ -90,6 +98,7 @@ class TcpPunch implements Path {
     const key = keyOf(target);
     const dials = this.#dials.get(key) ?? 0;
     if (this.#dialling.has(key) || this.#opened.has(key) || dials >= MAX_DIALS) return;
+    if (!this.#budget.spend(target.address, performance.now())) return;
     this.#dials.set(key, dials + 1);
     const { local } = this.#surroundings;
     const socket = net.connect({

@@ -4,12 +4,12 @@ import type { Candidate, Endpoint } from '../../protocol/messages.js';
 import { streamIdOf } from '../../protocol/punch.js';
 import { hostAddresses, isOnOwnNetwork } from './addresses.js';
 import type { Path, PathFactory, PathSurroundings } from './path.js';
+import { SendBudget } from './send-budget.js';
 import { Checks, type Pair } from './udp/checks.js';
 import { classifyMapping, describeMapping, type Mapping } from './udp/mapping.js';
 import { type Field, pause, pingEach, play } from './udp/moves.js';
 import { probePlaces, seeFromOutside } from './udp/outside.js';
 import { type Move, planMoves } from './udp/plan.js';
-import { SendBudget } from './udp/send-budget.js';
 import { type IpFamily, openUdpSocket, type UdpSocket } from './udp/udx.js';
 
 /** Nothing was heard for this long, where it should have been: see `#startAnew`. */
@@ -22,8 +22,11 @@ const ANEW_SLOWNESS = 4;
  */
 export const udpPunch: PathFactory = (surroundings) => new UdpPunch(surroundings, budget);
 
+/** To one address that does not answer: what a birthday needs in the worst of twenty cases, twice over. */
+const MAX_PACKETS_PER_ADDRESS = 5_000;
+const MAX_PACKETS = 8_000;
 /** One for the whole program: what is sent to strangers does not become more by trying again. */
-const budget = new SendBudget();
+const budget = new SendBudget(MAX_PACKETS_PER_ADDRESS, MAX_PACKETS);
 
 /** Our socket of one address family, and how its packets look from outside. */
 interface Side {

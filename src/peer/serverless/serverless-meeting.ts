@@ -18,6 +18,7 @@ import type { OpenedStream } from '../paths/path.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
 import { exchangePrefaces } from '../paths/prefaces.js';
 import type { Attempt } from '../paths/race.js';
+import { SendBudget } from '../paths/send-budget.js';
 import { listen } from '../paths/tcp-direct.js';
 import { WaitingRoom } from '../paths/waiting-room.js';
 import { type RememberedPeer, readRemembered, writeRemembered } from './remembered-peer.js';
@@ -38,6 +39,8 @@ export interface ServerlessOptions {
 }
 
 const SEEK_EVERY_MS = 3_000;
+/** Of dials in ten minutes, to one address and in all: an honest peer's few addresses need less. */
+const seekBudget = new SendBudget(300, 1_200);
 const CONNECT_TIMEOUT_MS = 4_000;
 
 /**
@@ -189,6 +192,7 @@ export class ServerlessMeeting {
 
   async #dial(candidate: Candidate, token: Buffer | undefined, signal: AbortSignal): Promise<void> {
     const { address: host, port } = candidate;
+    if (!seekBudget.spend(host, performance.now())) return;
     try {
       const stream = await dial({ host, port }, CONNECT_TIMEOUT_MS, signal);
       await this.#shakeHands({ stream, remote: candidate, dialled: true }, token ? [token] : []);

@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import net from 'node:net';
 import { decodeMapResponse, encodeMapRequest } from '../../../src/peer/paths/port-mapping/pcp.js';
+import { SendBudget } from '../../../src/peer/paths/send-budget.js';
 import { Checks, type PacketSocket } from '../../../src/peer/paths/udp/checks.js';
-import { SendBudget } from '../../../src/peer/paths/udp/send-budget.js';
 import { UdxDuplex, WINDOW_BYTES } from '../../../src/peer/paths/udp/udx-duplex.js';
 import { LinkClosedError, ProtocolError } from '../../../src/protocol/errors.js';
 import type { Endpoint } from '../../../src/protocol/messages.js';
@@ -86,7 +86,7 @@ function punch(): Target {
   const begin = () => {
     checks?.stop();
     sent = 0;
-    const options = { token: TOKEN, role: 'server', budget: new SendBudget(), isBest: () => true } as const;
+    const options = { token: TOKEN, role: 'server', budget: new SendBudget(5_000, 8_000), isBest: () => true } as const;
     checks = new Checks({ ...options, onSelected: () => {} });
     checks.add(socket);
   };

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Path } from '../../../src/peer/paths/path.js';
-import { tcpDirect } from '../../../src/peer/paths/tcp-direct.js';
+import { SendBudget } from '../../../src/peer/paths/send-budget.js';
+import { tcpDirect, tcpDirectWithin } from '../../../src/peer/paths/tcp-direct.js';
 import type { Candidate } from '../../../src/protocol/messages.js';
 import { closed, openSockets } from '../../support/streams.js';
 import { areConnected, RecordedSurroundings } from './surroundings.js';
@@ -23,9 +24,9 @@ afterEach(async () => {
   await vi.waitFor(() => expect(openSockets()).toBe(before));
 });
 
-function newPath(): { path: Path; surroundings: RecordedSurroundings } {
+function newPath(factory = tcpDirect): { path: Path; surroundings: RecordedSurroundings } {
   const surroundings = new RecordedSurroundings();
-  const path = tcpDirect(surroundings);
+  const path = factory(surroundings);
   made.push({ path, surroundings });
   return { path, surroundings };
 }
@@ -101,6 +102,24 @@ describe('tcp-direct', () => {
     expect(surroundings.failures).toEqual([
       { path: 'tcp-direct', remote: expect.objectContaining({ port }), why: 'refused' },
     ]);
+  });
+
+  it('dials no more, in whatever race, than the program may', async () => {
+    let connections = 0;
+    const stranger = net.createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await once(stranger.listen(0, '127.0.0.1'), 'listening');
+    const { port } = stranger.address() as AddressInfo;
+    const factory = tcpDirectWithin(new SendBudget(5, 100));
+    for (let race = 0; race < 10; race++) {
+      const { path, surroundings } = newPath(factory);
+      await path.attempt([candidateAt(port)], never);
+      if (race >= 5) expect(surroundings.failures[0]?.why).toMatch(/^not tried any more/);
+    }
+    await vi.waitFor(() => expect(connections).toBe(5));
+    await new Promise((closed) => stranger.close(closed));
   });
 
   it('ends at once when the signal aborts, and leaves no dial behind', async () => {

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { tcpPunch } from '../../../src/peer/paths/tcp-punch.js';
+import type { PathFactory } from '../../../src/peer/paths/path.js';
+import { SendBudget } from '../../../src/peer/paths/send-budget.js';
+import { tcpPunch, tcpPunchWithin } from '../../../src/peer/paths/tcp-punch.js';
 import type { Candidate, Endpoint } from '../../../src/protocol/messages.js';
 import { openSockets } from '../../support/streams.js';
 import { areConnected, RecordedSurroundings } from './surroundings.js';
@@ -29,17 +31,17 @@ class Peer {
   readonly over = new AbortController();
   readonly #toMediator: net.Socket;
 
-  private constructor(toMediator: net.Socket) {
+  private constructor(toMediator: net.Socket, factory: PathFactory) {
     this.#toMediator = toMediator;
     this.surroundings = new RecordedSurroundings({ address: '127.0.0.1', port: toMediator.localPort ?? 0 });
-    this.path = tcpPunch(this.surroundings);
+    this.path = factory(this.surroundings);
   }
 
-  static async connect(): Promise<Peer> {
+  static async connect(factory = tcpPunch): Promise<Peer> {
     const { port } = mediator.address() as AddressInfo;
     const toMediator = net.connect({ host: '127.0.0.1', port, localAddress: '0.0.0.0', localPort: 0 });
     await once(toMediator, 'connect');
-    const peer = new Peer(toMediator);
+    const peer = new Peer(toMediator, factory);
     peers.push(peer);
     return peer;
   }
@@ -185,6 +187,26 @@ describe('tcp-punch', () => {
     expect(peer.surroundings.failures).toEqual([
       { path: 'tcp-punch', remote: expect.objectContaining(target), why: 'did not open' },
     ]);
+  });
+
+  it('dials no more, in whatever race, than the program may', async () => {
+    let connections = 0;
+    const stranger = net.createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await once(stranger.listen(0, '127.0.0.1'), 'listening');
+    const target = reflexive({ address: '127.0.0.1', port: (stranger.address() as AddressInfo).port });
+    const factory = tcpPunchWithin(new SendBudget(7, 100));
+    const races = [await Peer.connect(factory), await Peer.connect(factory), await Peer.connect(factory)];
+    const attempts = races.map((race) => race.punch([target]));
+    await vi.waitFor(() => expect(connections).toBe(7), { timeout: 10_000 });
+    // As long as several more rounds.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(connections).toBe(7);
+    for (const race of races) race.stop();
+    await Promise.all(attempts);
+    await new Promise((closed) => stranger.close(closed));
   });
 
   it('leaves neither dial nor listener when it is stopped, whenever that is', async () => {

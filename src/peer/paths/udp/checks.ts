@@ -10,7 +10,7 @@ import {
   punchKey,
 } from '../../../protocol/punch.js';
 import type { Role } from '../../../protocol/transcripts.js';
-import type { SendBudget } from './send-budget.js';
+import type { SendBudget } from '../send-budget.js';
 
 /** What is needed of a socket. */
 export interface PacketSocket {

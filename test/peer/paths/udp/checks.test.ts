@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
+import { SendBudget } from '../../../../src/peer/paths/send-budget.js';
 import { Checks, type Pair } from '../../../../src/peer/paths/udp/checks.js';
-import { SendBudget } from '../../../../src/peer/paths/udp/send-budget.js';
 import { openUdpSocket, type UdpSocket } from '../../../../src/peer/paths/udp/udx.js';
 import type { Endpoint } from '../../../../src/protocol/messages.js';
 import { decodePunch, encodePunch, punchKey } from '../../../../src/protocol/punch.js';
@@ -29,7 +29,7 @@ interface End {
   selected: Promise<Pair<UdpSocket>>;
 }
 
-async function end(role: Role, sockets: number, token = TOKEN, budget = new SendBudget()): Promise<End> {
+async function end(role: Role, sockets: number, token = TOKEN, budget = new SendBudget(5_000, 8_000)): Promise<End> {
   let onSelected: (pair: Pair<UdpSocket>) => void = () => {};
   const selected = new Promise<Pair<UdpSocket>>((resolve) => {
     onSelected = resolve;

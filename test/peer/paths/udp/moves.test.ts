@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { SendBudget } from '../../../../src/peer/paths/send-budget.js';
 import { Checks, type PacketSocket } from '../../../../src/peer/paths/udp/checks.js';
 import { ALL_PORTS } from '../../../../src/peer/paths/udp/mapping.js';
 import { type Field, play } from '../../../../src/peer/paths/udp/moves.js';
 import type { Move } from '../../../../src/peer/paths/udp/plan.js';
-import { SendBudget } from '../../../../src/peer/paths/udp/send-budget.js';
 import type { Endpoint } from '../../../../src/protocol/messages.js';
 import { encodePunch, punchKey } from '../../../../src/protocol/punch.js';
 
@@ -34,7 +34,7 @@ class RecordingSocket implements PacketSocket {
 }
 
 /** Plays a move until `enough` packets were sent, or it is over. */
-async function playUntil(move: Move, enough: number, budget = new SendBudget(), atMostMs = 20_000) {
+async function playUntil(move: Move, enough: number, budget = new SendBudget(5_000, 8_000), atMostMs = 20_000) {
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), atMostMs);
   const sent: Sent[] = [];
@@ -115,7 +115,7 @@ test('once the peer was heard, spraying pauses', async () => {
   const checks = new Checks<RecordingSocket>({
     token: TOKEN,
     role: 'client',
-    budget: new SendBudget(),
+    budget: new SendBudget(5_000, 8_000),
     isBest: () => false,
     onSelected: () => {},
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SendBudget } from '../../../../src/peer/paths/udp/send-budget.js';
+import { SendBudget } from '../../../src/peer/paths/send-budget.js';
 
 const MINUTE_MS = 60_000;
 

@@ -1,6 +1,3 @@
-/** To one address that does not answer: what a birthday needs in the worst of twenty cases, twice over. */
-export const MAX_PACKETS_PER_ADDRESS = 5_000;
-export const MAX_PACKETS = 8_000;
 /** In this time what was spent comes back. */
 const RECOVERY_MS = 600_000;
 
@@ -11,8 +8,7 @@ interface Account {
 
 /**
  * Bounds what a peer, or a mediator that introduces without end, can make this program send to places that never asked
- * for it: packets to addresses that have not answered with an introduction's token, per address and in all. Outlives
- * the races. The clock is an argument.
+ * for it: so many packets, or dials, to one address and in all. Outlives the races. The clock is an argument.
  */
 export class SendBudget {
   readonly #perAddress: number;
@@ -20,13 +16,13 @@ export class SendBudget {
   readonly #addresses = new Map<string, Account>();
   readonly #all: Account;
 
-  constructor(perAddress = MAX_PACKETS_PER_ADDRESS, inAll = MAX_PACKETS) {
+  constructor(perAddress: number, inAll: number) {
     this.#perAddress = perAddress;
     this.#inAll = inAll;
     this.#all = { left: inAll, atMs: 0 };
   }
 
-  /** Counts one packet more. False: it must not be sent. */
+  /** Counts one more. False: it must not be sent. */
   spend(address: string, nowMs: number): boolean {
     const account = this.#addresses.get(address) ?? this.#open(address, nowMs);
     recover(account, this.#perAddress, nowMs);
