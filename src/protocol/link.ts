@@ -175,7 +175,13 @@ export class Link {
   }
 
   #keepAlive(): void {
-    const now = performance.now();
+    // After a program was held up its timers come first, and what had arrived long ago is only then read.
+    setImmediate(() => {
+      if (!this.#closed) this.#judge(performance.now());
+    });
+  }
+
+  #judge(now: number): void {
     switch (this.#liveness.judge(now)) {
       case 'alive':
         break;
