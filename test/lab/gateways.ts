@@ -3,6 +3,7 @@
  * Rules that choose ports are for UDP; TCP is always masqueraded, and so port-restricted, except behind the full cone.
  * `hairpin` is a full cone that leads packets from inside to its own address back inside; `trap` does not drop what it
  * did not expect. `tcp-blocked` lets no TCP connection in that begins outside, not even one that begins on both sides.
+ * `mediator-only` lets nothing out but to the mediator.
  * `random-open` chooses at random for each destination, and then lets in whatever comes from the destination's address.
  */
 export const GATEWAYS = [
@@ -17,6 +18,7 @@ export const GATEWAYS = [
   'random-open',
   'udp-blocked',
   'tcp-blocked',
+  'mediator-only',
   'trap',
 ] as const;
 export type Gateway = (typeof GATEWAYS)[number];
@@ -62,6 +64,14 @@ table ip blocked {
   chain forward {
     type filter hook forward priority 10;
     iifname "wan" tcp flags & (syn | ack) == syn drop
+  }
+}`;
+    case 'mediator-only':
+      return `${nat('oifname "wan" masquerade')}
+table ip blocked {
+  chain forward {
+    type filter hook forward priority 10;
+    oifname "wan" ip daddr != 192.0.2.0/24 drop
   }
 }`;
     case 'random':

@@ -27,7 +27,7 @@ export interface MeetingSetup {
   /** Options of both peers. */
   peerOptions?: readonly string[];
   /** Where the peers look for the mediator, instead of its IPv4 address. */
-  mediatorAddress?: string;
+  mediatorAddress?: string | Record<'a' | 'b', string>;
   /** Options of p2p-server. */
   mediatorOptions?: readonly string[];
   /** How much later than a b is started. */
@@ -190,7 +190,8 @@ export class LabMeeting {
   }
 
   #startPeer(side: 'a' | 'b', other: 'a' | 'b'): void {
-    const mediator = this.#setup.mediatorAddress ?? MEDIATOR_ADDRESS;
+    const { mediatorAddress = MEDIATOR_ADDRESS } = this.#setup;
+    const mediator = typeof mediatorAddress === 'string' ? mediatorAddress : mediatorAddress[side];
     const whom = [mediator, String(PORT), this.#keys(side), join(this.#folder, 'certs', `${other}.pem`)];
     const { paths, peerOptions = [] } = this.#setup;
     const options = [

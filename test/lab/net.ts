@@ -16,6 +16,12 @@ import { type Gateway, type GatewayPorts, gatewayRules } from './gateways.js';
  * none, the peer has the outermost gateway's place and address. Four routers, so that packets with a TTL of 5 die before
  * they reach the other side.
  *
+ * With its mediator at home, m is behind the gateway next to a, which forwards the mediator's ports to it:
+ *
+ *   a ──┐
+ *       ├── ga1 198.51.100.2 ── r1 ── …
+ *   m ──┘ 192.168.3.2
+ *
  * With gateways that both share, all this hangs on their inside:
  *
  *   a ── [gateways of a] ──┐ 100.64.0.2
@@ -28,12 +34,16 @@ export interface Wiring {
   b: readonly GatewaySpec[];
   /** Also from the inside outwards. */
   shared?: readonly GatewaySpec[];
+  /** The mediator is behind a's gateway. */
+  mediatorAtHome?: true;
 }
 
 export type GatewaySpec = Gateway | ({ kind: Gateway } & Partial<GatewayPorts>);
 
 export const MEDIATOR_ADDRESS = '192.0.2.2';
 export const MEDIATOR_SECOND_ADDRESS = '192.0.2.3';
+/** Of a mediator at home: for a, and for everybody else. */
+export const MEDIATOR_AT_HOME = { a: '192.168.3.2', b: '198.51.100.2' } as const;
 
 const ROUTERS = ['r1', 'r2', 'r3', 'r4'] as const;
 const SIDES = {
@@ -74,6 +84,14 @@ export function whyNoLab(): string | null {
   }
 }
 
+const FORWARD_TO_MEDIATOR = `table ip forwarding {
+  chain pre {
+    type nat hook prerouting priority dstnat;
+    iifname "wan" tcp dport 54700 dnat to ${MEDIATOR_AT_HOME.a}
+    iifname "wan" udp dport { 54700, 54701 } dnat to ${MEDIATOR_AT_HOME.a}
+  }
+}`;
+
 const labs = new Set<Lab>();
 let built = 0;
 
@@ -100,10 +118,12 @@ export class Lab {
     labs.add(this);
     try {
       this.#buildInternet();
+      if (!wiring.mediatorAtHome) this.#connectMediator();
       const { shared = [] } = wiring;
       const inside = shared.length > 0 ? this.#buildShared(shared) : null;
       this.#buildSide('a', wiring.a, inside ?? this.#outletOf('r1', 'left', SIDES.a.wan));
       this.#buildSide('b', wiring.b, inside ? { ...inside, host: 3 } : this.#outletOf('r4', 'right', SIDES.b.wan));
+      if (wiring.mediatorAtHome) this.#connectMediatorAtHome();
     } catch (error) {
       this.demolish();
       throw error;
@@ -154,8 +174,6 @@ export class Lab {
       if (!next) continue;
       this.#link([router, 'right', `10.255.${at}.1/24`], [next, 'left', `10.255.${at}.2/24`]);
     }
-    this.#link(['r2', 'mediator', '192.0.2.1/24'], ['m', 'wan', `${MEDIATOR_ADDRESS}/24`]);
-    this.#ip('m', [`addr add ${MEDIATOR_SECOND_ADDRESS}/24 dev wan`, 'route add default via 192.0.2.1']);
     for (const [at, router] of ROUTERS.entries()) {
       const routes = [];
       if (at > 0) routes.push(`route add 198.51.100.0/24 via 10.255.${at - 1}.1`);
@@ -164,6 +182,17 @@ export class Lab {
       if (at > 1) routes.push(`route add 192.0.2.0/24 via 10.255.${at - 1}.1`);
       this.#ip(router, routes);
     }
+  }
+
+  #connectMediator(): void {
+    this.#link(['r2', 'mediator', '192.0.2.1/24'], ['m', 'wan', `${MEDIATOR_ADDRESS}/24`]);
+    this.#ip('m', [`addr add ${MEDIATOR_SECOND_ADDRESS}/24 dev wan`, 'route add default via 192.0.2.1']);
+  }
+
+  #connectMediatorAtHome(): void {
+    this.#link(['ga1', 'lan2', '192.168.3.1/24'], ['m', 'wan', `${MEDIATOR_AT_HOME.a}/24`]);
+    this.#ip('m', ['route add default via 192.168.3.1']);
+    this.nft('ga1', FORWARD_TO_MEDIATOR);
   }
 
   #buildShared(gateways: readonly GatewaySpec[]): Outlet {

@@ -1,6 +1,7 @@
+import net from 'node:net';
 import { MAX_CANDIDATES, MAX_SEEN_PORTS } from '../../protocol/constants.js';
 import type { Candidate } from '../../protocol/messages.js';
-import { isUsable } from './addresses.js';
+import { isPrivate, isUsable } from './addresses.js';
 
 const TYPES = new Set<string>(['host', 'reflexive', 'peer-reflexive', 'mapped'] satisfies Candidate['type'][]);
 const TRANSPORTS = new Set<string>(['tcp', 'udp'] satisfies Candidate['transport'][]);
@@ -22,6 +23,19 @@ export function vetCandidates(told: readonly Candidate[], loopbackAllowed: boole
       return true;
     })
     .slice(0, MAX_CANDIDATES);
+}
+
+/**
+ * A peer in the mediator's own private network is seen there by an address that is worth nothing here. But the same
+ * gateway is in front of both, we know its address as the mediator's, and many gateways leave ports as they are.
+ */
+export function guessBehindMediator(told: readonly Candidate[], mediator: string): Candidate[] {
+  if (isPrivate(mediator)) return [];
+  return told
+    .filter(
+      ({ type, address }) => type === 'reflexive' && net.isIP(address) === net.isIP(mediator) && isPrivate(address),
+    )
+    .map((candidate) => ({ ...candidate, type: 'peer-reflexive', address: mediator, seenPorts: [] }));
 }
 
 function isPort(port: number): boolean {

@@ -12,7 +12,7 @@ import type { Role } from '../../protocol/transcripts.js';
 import { withDeadline } from '../deadline.js';
 import type { MediatorConnection } from '../mediator/connection.js';
 import { isLoopback, isOnOwnNetwork } from './addresses.js';
-import { vetCandidates } from './candidates.js';
+import { guessBehindMediator, vetCandidates } from './candidates.js';
 import type { OpenedStream, Path, PathFactory } from './path.js';
 import { MappedCandidates } from './port-mapping/mapped-candidates.js';
 import type { MapPort } from './port-mapping/port-mapper.js';
@@ -115,7 +115,8 @@ export class Race {
   peerCandidates(told: readonly Candidate[]): void {
     if (this.#stopping.signal.aborted) return;
     const before = this.#theirs.length;
-    this.#theirs = vetCandidates([...this.#theirs, ...told], this.#loopbackAllowed);
+    const guessed = guessBehindMediator(told, this.#o.mediator.remote.address);
+    this.#theirs = vetCandidates([...this.#theirs, ...told, ...guessed], this.#loopbackAllowed);
     const fresh = this.#theirs.slice(before);
     if (fresh.length === 0) return;
     this.#attempts += 1;

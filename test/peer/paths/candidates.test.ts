@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isUsable } from '../../../src/peer/paths/addresses.js';
-import { vetCandidates } from '../../../src/peer/paths/candidates.js';
+import { guessBehindMediator, vetCandidates } from '../../../src/peer/paths/candidates.js';
 import { MAX_CANDIDATES, MAX_SEEN_PORTS } from '../../../src/protocol/constants.js';
 import type { Candidate } from '../../../src/protocol/messages.js';
 
@@ -76,5 +76,31 @@ describe('vetCandidates', () => {
         for (const each of vetted) expect(isUsable(each.address, loopbackAllowed)).toBe(true);
       }),
     );
+  });
+});
+
+describe('guessBehindMediator', () => {
+  const told: Candidate = {
+    type: 'reflexive',
+    transport: 'tcp',
+    address: '192.168.1.2',
+    port: 5000,
+    seenPorts: [5000],
+  };
+
+  it('looks for a peer at home with the mediator behind the address of the two', () => {
+    expect(guessBehindMediator([told, host], '198.51.100.2')).toEqual([
+      { type: 'peer-reflexive', transport: 'tcp', address: '198.51.100.2', port: 5000, seenPorts: [] },
+    ]);
+  });
+
+  it.each<[string, Partial<Candidate>, string]>([
+    ['when we are at home there too', {}, '192.168.3.2'],
+    ['for an address that the internet knows', { address: '203.0.113.2' }, '198.51.100.2'],
+    ['for an interface', { type: 'host' }, '198.51.100.2'],
+    ['in the other family', {}, '2001:db8::1'],
+    ['for what is no address', { address: 'x' }, '198.51.100.2'],
+  ])('guesses nothing %s', (_, more, mediator) => {
+    expect(guessBehindMediator([{ ...told, ...more }], mediator)).toEqual([]);
   });
 });
