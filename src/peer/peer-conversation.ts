@@ -142,6 +142,14 @@ export class PeerConversation implements Conversation {
     this.#session.read(id);
   }
 
+  disappear(seconds: number): void {
+    this.#session.disappear(seconds);
+  }
+
+  answerDisappear(agreed: boolean): void {
+    this.#session.answerDisappear(agreed);
+  }
+
   status(): StatusEvent {
     const unconnected = this.#everConnected ? 'reconnecting' : 'connecting';
     return { ...this.#session.status(this.#meeting.peerAbsent ? 'waiting' : unconnected), verified: this.#verified };

@@ -27,6 +27,8 @@ export const MAX_FRAME_PEER = 512 * 1024;
 export const DATA_CHUNK_BYTES = 256 * 1024;
 
 export const MAX_TEXT_BYTES = 64 * 1024;
+/** Of messages that disappear: a leap year. */
+export const MAX_LIFETIME_MS = 366 * 24 * 3600 * 1000;
 /** Texts that one Read names; a frame could hold so many that looking them up would take seconds. */
 export const MAX_READ_SEQUENCES = 1024;
 export const MAX_CANDIDATES = 16;

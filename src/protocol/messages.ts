@@ -78,7 +78,10 @@ export interface ManifestEntry {
 }
 
 export type ItemBody =
-  | { kind: 'text'; text: string }
+  /** `lifetimeMs`: absent or 0 if it stays. */
+  | { kind: 'text'; text: string; lifetimeMs?: number }
+  | { kind: 'disappear'; lifetimeMs: number; number: number }
+  | { kind: 'disappearAnswer'; number: number; agreed: boolean }
   | { kind: 'read'; journalId: string; sequences: number[] }
   | { kind: 'manifestPart'; transfer: string; entries: ManifestEntry[] }
   | { kind: 'offer'; transfer: string; entries: number; bytes: number }

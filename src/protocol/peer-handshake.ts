@@ -13,6 +13,8 @@ import { peerCodec } from './wire.js';
 
 /** A feature: the sender of this Hello does not want the session on this link. */
 const SIGNALLING_ONLY = 'signalling-only';
+/** A feature: the sender knows what it is to agree on messages that disappear. */
+export const DISAPPEAR = 'disappear';
 
 /** The smaller peer id is the TLS client on every path, whoever dialled: both know it without asking anyone. */
 export function roleOf(myId: string, peerId: string): Role {
@@ -101,7 +103,7 @@ function helloOf(o: SecondHandshake, group: string): Hello {
   return {
     kind: 'hello',
     version: PROTOCOL_VERSION,
-    features: o.signallingOnly ? [SIGNALLING_ONLY] : [],
+    features: o.signallingOnly ? [DISAPPEAR, SIGNALLING_ONLY] : [DISAPPEAR],
     runId: o.runId,
     journalId: o.journalId,
     group,

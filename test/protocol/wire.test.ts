@@ -52,7 +52,9 @@ const mediatorMessages: OfEachKind<MediatorMessage> = {
 };
 
 const itemBodies: OfEachKind<ItemBody> = {
-  text: fc.record({ text }),
+  text: fc.record({ text, lifetimeMs: u64 }),
+  disappear: fc.record({ lifetimeMs: u64, number: u64 }),
+  disappearAnswer: fc.record({ number: u64, agreed: fc.boolean() }),
   read: fc.record({ journalId: hexOf(16), sequences: fc.array(u64, { maxLength: 10 }) }),
   manifestPart: fc.record({
     transfer: hexOf(16),

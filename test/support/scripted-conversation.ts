@@ -1,12 +1,22 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Conversation, HistoryLine, PathReport, PeerCard } from '../../src/peer/session/conversation.js';
-import type { SessionEvent, StatusEvent, TransferStatus } from '../../src/peer/session/events.js';
+import type { DisappearingStatus, SessionEvent, StatusEvent, TransferStatus } from '../../src/peer/session/events.js';
 import { UserError } from '../../src/protocol/errors.js';
 
 /** What a face asked of the conversation, in order. */
 export interface Call {
-  method: 'message' | 'send' | 'accept' | 'decline' | 'cancel' | 'read' | 'verify' | 'quit';
+  method:
+    | 'message'
+    | 'send'
+    | 'accept'
+    | 'decline'
+    | 'cancel'
+    | 'read'
+    | 'verify'
+    | 'disappear'
+    | 'answerDisappear'
+    | 'quit';
   arguments: unknown[];
 }
 
@@ -30,6 +40,7 @@ export class ScriptedConversation implements Conversation {
   #state: StatusEvent['state'];
   #current: PathReport['current'] = null;
   #lastId = 0;
+  #disappearing: DisappearingStatus = { seconds: 0, proposed: null, asked: null };
   #verified: boolean;
 
   constructor(script: Script = {}) {
@@ -106,7 +117,15 @@ export class ScriptedConversation implements Conversation {
     const transfers = [...this.#transfers];
     const path = this.#current?.path ?? null;
     const { verified } = this.peer();
-    return { event: 'status', state: this.#state, path, transfers, outbox: this.outbox, verified };
+    return {
+      event: 'status',
+      state: this.#state,
+      path,
+      transfers,
+      outbox: this.outbox,
+      verified,
+      disappearing: this.#disappearing,
+    };
   }
 
   history(count: number): HistoryLine[] {
@@ -134,6 +153,19 @@ export class ScriptedConversation implements Conversation {
     this.#called('verify', [verified]);
     this.#verified = verified;
     this.emit({ event: 'verified', verified });
+  }
+
+  disappear(seconds: number): void {
+    this.#called('disappear', [seconds]);
+    this.#disappearing = { ...this.#disappearing, proposed: seconds };
+    this.emit({ event: 'disappearing', what: 'proposed', by: 'me', seconds });
+  }
+
+  answerDisappear(agreed: boolean): void {
+    this.#called('answerDisappear', [agreed]);
+    const seconds = this.#disappearing.asked ?? 0;
+    this.#disappearing = { seconds: agreed ? seconds : 0, proposed: null, asked: null };
+    this.emit({ event: 'disappearing', what: agreed ? 'agreed' : 'refused', by: 'me', seconds });
   }
 
   path(): PathReport {
@@ -168,7 +200,11 @@ export class ScriptedConversation implements Conversation {
 
   #keepUp(event: SessionEvent): void {
     const { rttMs = 12 } = this.#script;
-    if (event.event === 'connected') {
+    if (event.event === 'disappearing' && event.by === 'peer') {
+      const { seconds, what } = event;
+      if (what === 'agreed') this.#disappearing = { seconds, proposed: null, asked: null };
+      else if (what === 'proposed') this.#disappearing = { ...this.#disappearing, asked: seconds };
+    } else if (event.event === 'connected') {
       this.#state = 'connected';
       this.#current = { path: event.path, remote: event.remote, rttMs: event.rttMs, group: event.group, why: 'first' };
     } else if (event.event === 'path' && this.#current) {

@@ -21,6 +21,10 @@ export interface Conversation {
   cancel(transfer: string): void;
   /** The person has seen this message of the peer's. */
   read(id: string): void;
+  /** Proposes that messages written from then on disappear so many seconds after delivery; 0: that they stay. */
+  disappear(seconds: number): void;
+  /** Agrees to what the peer has proposed, or does not. */
+  answerDisappear(agreed: boolean): void;
   status(): StatusEvent;
 
   /** The last `count` messages, oldest first, both sides'. */

@@ -19,6 +19,10 @@ export type SessionEvent =
   | { event: 'file'; transfer: string; name: string; path: string; bytes: number; sha256: string }
   | { event: 'transferred'; transfer: string }
   | { event: 'cancelled'; transfer: string; by: 'me' | 'peer'; reason?: string }
+  /** How long messages are to live after delivery, 0 for ever: proposed, or settled. */
+  | { event: 'disappearing'; what: 'proposed' | 'agreed' | 'refused'; by: 'me' | 'peer'; seconds: number }
+  /** A message has lived its time and is gone from this side's journal; the other side has a clock of its own. */
+  | { event: 'disappeared'; id: string }
   /** The person has compared the words of both keys, or took that back; here or with `p2p contact verify`. */
   | { event: 'verified'; verified: boolean }
   | StatusEvent
@@ -64,6 +68,16 @@ export interface StatusEvent {
   outbox: number;
   /** The person has compared the words of both keys. */
   verified: boolean;
+  disappearing: DisappearingStatus;
+}
+
+export interface DisappearingStatus {
+  /** What both have agreed on; 0: messages stay. */
+  seconds: number;
+  /** What this side has proposed, and the other has not answered yet. */
+  proposed: number | null;
+  /** What the other side has proposed, and waits for an answer. */
+  asked: number | null;
 }
 
 export interface TransferStatus {

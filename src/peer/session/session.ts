@@ -4,7 +4,9 @@ import type { DataChunk } from '../../protocol/data-frames.js';
 import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { Candidate, Item, Remember } from '../../protocol/messages.js';
+import { DISAPPEAR } from '../../protocol/peer-handshake.js';
 import type { Role } from '../../protocol/transcripts.js';
+import { Disappearing } from './disappearing.js';
 import type { SessionEvent, StatusEvent } from './events.js';
 import type { Journal } from './journal/journal.js';
 import { type ContentMessage, SessionLinks } from './links.js';
@@ -46,6 +48,7 @@ export class Session {
   readonly #links: SessionLinks;
   readonly #outbox: Outbox;
   readonly #transfers: Transfers;
+  readonly #disappearing: Disappearing;
   readonly #closing = new AbortController();
   #pipe: Pipe | null = null;
   #connected = false;
@@ -60,6 +63,12 @@ export class Session {
       { journal: options.journal, outbox: this.#outbox, emit: options.emit },
       options.defaultInto,
     );
+    this.#disappearing = new Disappearing({
+      role: options.role,
+      journal: options.journal,
+      emit: options.emit,
+      flush: () => this.#outbox.flush(),
+    });
     this.#links = new SessionLinks(options.role, {
       held: () => options.journal.held(),
       reconcile: (held) => this.#reconcile(() => options.journal.reconcile(held)),
@@ -96,6 +105,7 @@ export class Session {
       journal.markShown(id);
     }
     this.#transfers.incoming.offers.replay();
+    this.#disappearing.start();
   }
 
   /** @param generation rising with each introduction */
@@ -114,7 +124,11 @@ export class Session {
       throw new UserError(ExitCode.usage, 'the message is longer than 64 KiB', 'Send it as a file instead.');
     }
     const { journal, emit } = this.#o;
-    const { item, id, fresh } = journal.append({ kind: 'text', text: text.toWellFormed() }, Date.now(), ref);
+    const { item, id, fresh } = journal.append(
+      { kind: 'text', text: text.toWellFormed(), lifetimeMs: this.#disappearing.lifetimeMs },
+      Date.now(),
+      ref,
+    );
     const at = new Date(item.atMs).toISOString();
     if (fresh) emit({ event: 'message', id, from: 'me', text, at, ...(ref !== undefined && { ref }) });
     this.#outbox.flush();
@@ -150,6 +164,17 @@ export class Session {
     this.#outbox.flush();
   }
 
+  /** Proposes that messages live so long after delivery; 0: for ever. */
+  disappear(seconds: number): void {
+    const features = this.active?.link.facts.hello.features;
+    this.#disappearing.propose(seconds, features ? features.includes(DISAPPEAR) : null);
+  }
+
+  /** To what the peer has proposed. */
+  answerDisappear(agreed: boolean): void {
+    this.#disappearing.answer(agreed);
+  }
+
   status(otherwise: StatusEvent['state']): Omit<StatusEvent, 'verified'> {
     return {
       event: 'status',
@@ -157,6 +182,7 @@ export class Session {
       path: this.active?.link.facts.path ?? null,
       transfers: this.#transfers.statuses(),
       outbox: this.#o.journal.outboxSize(),
+      disappearing: this.#disappearing.status(),
     };
   }
 
@@ -176,6 +202,7 @@ export class Session {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the session was closed'));
     this.#pipe?.close();
+    this.#disappearing.stop();
     await Promise.all([this.#links.end('quit'), this.#transfers.close()]);
   }
 
@@ -188,6 +215,7 @@ export class Session {
   #reconcile(take: () => string[]): boolean {
     const before = this.#o.journal.id;
     for (const id of take()) this.#o.emit({ event: 'delivered', id });
+    this.#disappearing.schedule();
     return this.#o.journal.id === before;
   }
 
@@ -226,6 +254,7 @@ export class Session {
         for (const id of this.#outbox.acknowledged(message.journalId, message.sequence)) {
           this.#o.emit({ event: 'delivered', id });
         }
+        this.#disappearing.schedule();
         this.#onProgress();
         break;
       case 'remember':
@@ -250,9 +279,13 @@ export class Session {
     else this.#transfers.data(chunk);
   }
 
-  #receiveItem(item: Item): void {
+  #receiveItem(message: Item): void {
     const { journal } = this.#o;
-    const afterCommit = journal.transaction(() => (journal.receive(item) ? this.#apply(item) : () => {}));
+    const afterCommit = journal.transaction(() => {
+      const isNew = message.sequence > journal.peerAck().sequence;
+      const item = isNew ? this.#disappearing.heed(message) : message;
+      return journal.receive(item) ? this.#apply(item) : () => {};
+    });
     this.#links.active?.send({ kind: 'ack', ...journal.peerAck() });
     afterCommit();
   }
@@ -268,8 +301,12 @@ export class Session {
         return () => {
           emit({ event: 'message', id, from: 'peer', text: body.text, at: timeOf(item.atMs) });
           journal.markShown(id);
+          if (body.lifetimeMs) this.#disappearing.schedule();
         };
       }
+      case 'disappear':
+      case 'disappearAnswer':
+        return this.#disappearing.apply(body);
       case 'read': {
         const ids = journal.markReadByPeer(body.journalId, body.sequences);
         return () => {

@@ -64,8 +64,8 @@ export class ChatModel {
   status(): StatusModel {
     const { state, mediatorLost } = this.#connection;
     const link = state === 'connected' ? this.#conversation.path().current : null;
-    const { outbox } = this.#conversation.status();
-    return { peer: this.#conversation.peer(), state, link, mediatorLost, outbox };
+    const { outbox, disappearing } = this.#conversation.status();
+    return { peer: this.#conversation.peer(), state, link, mediatorLost, outbox, lifetime: disappearing.seconds };
   }
 
   /** Answers the person: the answer is shown from its beginning, even if it is longer than the `page` of rows. */
@@ -97,6 +97,9 @@ export class ChatModel {
       case 'delivered':
       case 'read':
         this.transcript.setReceipt(event.id, event.event);
+        return false;
+      case 'disappeared':
+        this.transcript.remove(event.id);
         return false;
       case 'offer':
         if (transfer) this.note(offerLines(transfer, this.peerName));

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { ExitCode, UserError } from '../../protocol/errors.js';
 import type { Conversation } from '../session/conversation.js';
 import type { Command } from './commands.js';
-import { pathLines, searchLines, verificationLines } from './report-wording.js';
+import { disappearingLines, pathLines, searchLines, verificationLines } from './report-wording.js';
 import type { TransferBook, TransferEntry } from './transfer-book.js';
 import { failureLines, helpLines, type Lines, transferTitle } from './wording.js';
 
@@ -60,6 +60,11 @@ async function act(command: Command, desk: CommandDesk): Promise<void> {
     case 'verify':
       if (command.same !== undefined) conversation.verify(command.same);
       else desk.say(verificationLines(conversation.verification(), peerName, conversation.peer().verified));
+      return;
+    case 'disappear':
+      if (command.seconds !== undefined) conversation.disappear(command.seconds);
+      else if (command.agree !== undefined) conversation.answerDisappear(command.agree);
+      else desk.say(disappearingLines(conversation.status().disappearing, peerName));
       return;
     case 'path':
       desk.say(pathLines(conversation.path()));

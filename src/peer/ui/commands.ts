@@ -9,6 +9,8 @@ export type Command =
   | { kind: 'search'; text: string }
   /** `same`: what the person heard, once they have compared. */
   | { kind: 'verify'; same?: boolean }
+  /** Neither: how it stands. */
+  | { kind: 'disappear'; seconds?: number; agree?: boolean }
   | { kind: 'path' | 'clear' | 'help' | 'quit' }
   /** It cannot be done as written; the sentence says why and what to write instead. */
   | { kind: 'mistake'; sentence: string };
@@ -25,6 +27,11 @@ export const COMMANDS: readonly CommandHelp[] = [
   { name: 'decline', usage: '/decline [N]', meaning: 'refuse what is offered' },
   { name: 'cancel', usage: '/cancel [N]', meaning: 'end a transfer or take an offer back' },
   { name: 'verify', usage: '/verify [yes]', meaning: 'words to read to each other; yes: they are the same' },
+  {
+    name: 'disappear',
+    usage: '/disappear 1h',
+    meaning: 'propose that messages go that long after delivery; yes, no, off',
+  },
   { name: 'search', usage: '/search TEXT', meaning: 'find in what was said' },
   { name: 'path', usage: '/path', meaning: 'how the two of you are connected' },
   { name: 'clear', usage: '/clear', meaning: 'empty the screen; the history stays' },
@@ -48,6 +55,8 @@ export function parseCommand(line: string, home: string): Command {
       return parseNumbered(name, rest);
     case 'search':
       return rest.trim() === '' ? mistake('Write what to look for: /search TEXT') : { kind: name, text: rest.trim() };
+    case 'disappear':
+      return parseDisappear(rest.trim());
     case 'verify':
       return parseVerify(rest.trim());
     case 'path':
@@ -84,6 +93,17 @@ function parseVerify(word: string): Command {
   if (word === '') return { kind: 'verify' };
   if (word === 'yes' || word === 'no') return { kind: 'verify', same: word === 'yes' };
   return mistake('Write /verify for the words, then /verify yes if both of you read the same');
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } as const;
+
+function parseDisappear(word: string): Command {
+  if (word === '') return { kind: 'disappear' };
+  if (word === 'yes' || word === 'no') return { kind: 'disappear', agree: word === 'yes' };
+  if (word === 'off') return { kind: 'disappear', seconds: 0 };
+  const [, number, unit] = /^([1-9][0-9]{0,7}) ?([smhdw])$/.exec(word) ?? [];
+  if (unit === undefined) return mistake('Write a time such as /disappear 30m, 1h or 7d; or off, yes or no');
+  return { kind: 'disappear', seconds: Number(number) * SECONDS[unit as keyof typeof SECONDS] };
 }
 
 function parseNumber(word: string | undefined): number | undefined {

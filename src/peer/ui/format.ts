@@ -38,6 +38,26 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:${s}`;
 }
 
+const LONG_UNITS = [
+  [604_800, 'week'],
+  [86_400, 'day'],
+  [3_600, 'hour'],
+  [60, 'minute'],
+  [1, 'second'],
+] as const;
+
+/** `1 hour`, `90 minutes`, `30 seconds`: in the largest unit that makes it whole. */
+export function formatSpan(seconds: number): string {
+  const [size, unit] = LONG_UNITS.find(([each]) => seconds % each === 0) ?? [1, 'second'];
+  return countOf(seconds / size, unit);
+}
+
+/** The same, short: `1h`, `90m`. */
+export function formatShortSpan(seconds: number): string {
+  const [size, unit] = LONG_UNITS.find(([each]) => seconds % each === 0) ?? [1, 'second'];
+  return `${seconds / size}${unit.charAt(0)}`;
+}
+
 /** Rounded down, so that 100% means all of it. Nothing to send is all sent. */
 export function formatPercent(bytes: number, total: number): string {
   return `${total > 0 ? Math.floor((bytes / total) * 100) : 100}%`;

@@ -1,3 +1,4 @@
+import { sanitise } from '../../protocol/sanitise.js';
 import type { Conversation } from '../session/conversation.js';
 import type { SessionEvent } from '../session/events.js';
 import { Canvas } from './canvas.js';
@@ -8,7 +9,7 @@ import { complete } from './completion.js';
 import { type Face, newEnding } from './face.js';
 import { EDITING_KEYS } from './key-bindings.js';
 import { KeyDecoder, type KeyEvent } from './keys.js';
-import { enterLine, insert, type LineEditor, newEditor, setText } from './line-editor.js';
+import { enterLine, forgetLine, insert, type LineEditor, newEditor, setText } from './line-editor.js';
 import { viewScreen } from './screen-view.js';
 import { TerminalGuard } from './terminal-guard.js';
 
@@ -98,10 +99,17 @@ class FullScreen implements Face {
 
   #show(event: SessionEvent): void {
     if (event.event === 'bye') this.#ended = true;
+    if (event.event === 'disappeared') this.#forget(event.id);
     const calls = this.#model.show(event, this.#canvas.columns);
     if (calls && this.#guard.holding && this.#model.attention.shouldRing(Date.now()))
       this.#options.output.write('\x07');
     this.#drawSoon();
+  }
+
+  /** What was written and is to disappear must not come back with the Up key either. */
+  #forget(id: string): void {
+    const text = this.#model.transcript.textOf(id);
+    if (text !== undefined) this.#editor = forgetLine(this.#editor, (line) => sanitise(line) === text);
   }
 
   #read(bytes: Buffer): void {

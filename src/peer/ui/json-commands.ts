@@ -8,11 +8,13 @@ export type JsonCommand =
   | { command: 'decline' | 'cancel'; transfer: string }
   | { command: 'read'; id: string }
   | { command: 'verify'; verified: boolean }
+  | { command: 'disappear'; seconds: number }
+  | { command: 'disappear'; agree: boolean }
   | { command: 'status' | 'quit' };
 
 type Fields = Record<string, unknown>;
 
-const NAMES = 'message, send, accept, decline, cancel, read, verify, status or quit';
+const NAMES = 'message, send, accept, decline, cancel, read, verify, disappear, status or quit';
 
 /** Throws a UserError (code 2) that says what is wrong with the line and what a right one looks like. */
 export function parseJsonCommand(line: string): JsonCommand {
@@ -30,6 +32,9 @@ export function parseJsonCommand(line: string): JsonCommand {
       return { command, transfer: textField(fields, 'transfer') };
     case 'read':
       return { command, id: textField(fields, 'id') };
+    case 'disappear':
+      if (fields.agree !== undefined) return { command, agree: booleanField(fields, 'agree') };
+      return { command, seconds: numberField(fields, 'seconds') };
     case 'verify':
       return { command, verified: booleanField(fields, 'verified') };
     case 'status':
@@ -54,6 +59,13 @@ function parseObject(line: string): Fields {
 function textField(fields: Fields, name: string): string {
   const value = fields[name];
   if (!isText(value)) throw refusal(`"${name}" is not a string`, `Give "${name}" as a string of valid Unicode.`);
+  return value;
+}
+
+function numberField(fields: Fields, name: string): number {
+  const value = fields[name];
+  if (typeof value !== 'number' || value < 0)
+    throw refusal(`"${name}" is not a number`, `Give "${name}" as a number from 0 on.`);
   return value;
 }
 

@@ -119,6 +119,10 @@ class JsonMode implements Face {
       case 'read':
         conversation.read(command.id);
         break;
+      case 'disappear':
+        if ('agree' in command) conversation.answerDisappear(command.agree);
+        else conversation.disappear(command.seconds);
+        break;
       case 'verify':
         conversation.verify(command.verified);
         break;

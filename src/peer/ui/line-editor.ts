@@ -162,3 +162,10 @@ function wordEndAfter(text: string, index: number): number {
   }
   return at;
 }
+
+/** Lines that were used and are not to come back. What is being written, or shown to be used again, stays. */
+export function forgetLine(editor: LineEditor, isIt: (line: string) => boolean): LineEditor {
+  const history = editor.history.filter((line) => !isIt(line));
+  const gone = editor.history.slice(0, editor.shown).filter(isIt).length;
+  return { ...editor, history, shown: editor.shown - gone };
+}

@@ -1,11 +1,13 @@
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { HistoryLine, PathReport, Verification } from '../session/conversation.js';
+import type { DisappearingStatus } from '../session/events.js';
 import { padEnd, textWidth } from './cells.js';
-import { countOf, formatDateAndTime } from './format.js';
+import { countOf, formatDateAndTime, formatSpan } from './format.js';
 import { type Row, span } from './rows.js';
-import { type Lines, linesOf, linkWords } from './wording.js';
+import { ANSWERS, type Lines, linesOf, linkWords } from './wording.js';
 
 const WORDS_PER_LINE = 4;
+const WORDS_INDENT = 2;
 
 export function verificationLines({ keys }: Verification, peerName: string, verified: boolean): Lines {
   const rows: Row[] = [[span('Read these words to each other, by telephone or face to face:', 'strong')]];
@@ -14,7 +16,7 @@ export function verificationLines({ keys }: Verification, peerName: string, veri
     rows.push([span(whose === 'me' ? 'Your key' : `${peerName}'s key`, whose)]);
     for (let i = 0; i < words.length; i += WORDS_PER_LINE) {
       const line = words.slice(i, i + WORDS_PER_LINE).map((word) => padEnd(word, width));
-      rows.push([span(`  ${line.join('  ')}`)]);
+      rows.push([span(' '.repeat(WORDS_INDENT) + line.join('  '))]);
     }
   }
   rows.push([span('Both screens show the same lines in the same order, or somebody stands between you.', 'dim')]);
@@ -23,6 +25,23 @@ export function verificationLines({ keys }: Verification, peerName: string, veri
       ? [span('You have verified them. ', 'good'), span('/verify no', 'strong'), span(' takes that back.')]
       : [span('If they are the same: '), span('/verify yes', 'strong')],
   );
+  return linesOf(rows, WORDS_INDENT);
+}
+
+export function disappearingLines({ seconds, proposed, asked }: DisappearingStatus, peerName: string): Lines {
+  const rows: Row[] = [
+    [span(seconds === 0 ? 'Messages stay.' : `Messages disappear ${formatSpan(seconds)} after delivery.`, 'strong')],
+  ];
+  const wish = (each: number) => (each === 0 ? 'that they stay' : `that they disappear after ${formatSpan(each)}`);
+  if (proposed !== null) rows.push([span(`You have proposed ${wish(proposed)}; ${peerName} has not answered yet.`)]);
+  if (asked !== null) rows.push([span(`${peerName} proposes ${wish(asked)}: `), ...ANSWERS]);
+  if (proposed === null && asked === null)
+    rows.push([
+      span('/disappear 1h', 'strong'),
+      span(' proposes a time, '),
+      span('/disappear off', 'strong'),
+      span(' that they stay.'),
+    ]);
   return linesOf(rows);
 }
 

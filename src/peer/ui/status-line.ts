@@ -1,6 +1,7 @@
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { PathReport, PeerCard } from '../session/conversation.js';
 import { textWidth, truncate } from './cells.js';
+import { formatShortSpan, formatSpan } from './format.js';
 import { cutRow, type Row, rowWidth, span, type Tone } from './rows.js';
 import { isPostQuantum } from './wording.js';
 
@@ -12,6 +13,8 @@ export interface StatusModel {
   mediatorLost: boolean;
   /** Messages and other items not yet on the peer's disk. */
   outbox: number;
+  /** Seconds that messages live after delivery; 0: they stay. */
+  lifetime: number;
 }
 
 /** A piece of the status line in its full and its short form. */
@@ -33,11 +36,12 @@ export function statusRow(model: StatusModel, width: number): Row {
   return [...row, span(' '.repeat(width - rowWidth(row)), tone)];
 }
 
-function linkPieces({ peer, link }: StatusModel): Piece[] {
+function linkPieces({ peer, link, lifetime }: StatusModel): Piece[] {
   const pieces: Piece[] = [];
   if (link) {
     const secure = isPostQuantum(link.group);
     pieces.push({ full: sanitiseLine(link.path), short: sanitiseLine(link.path) });
+    pieces.push(...lifetimePieces(lifetime));
     pieces.push({ full: `${Math.round(link.rttMs)} ms`, short: `${Math.round(link.rttMs)} ms` });
     pieces.push(secure ? { full: 'post-quantum', short: 'PQ' } : { full: 'not post-quantum', short: 'no PQ' });
   }
@@ -45,13 +49,20 @@ function linkPieces({ peer, link }: StatusModel): Piece[] {
   return pieces;
 }
 
-function waitingPieces({ state, mediatorLost, outbox }: StatusModel, name: string): Piece[] {
+/** In front of what matters less on a narrow screen. */
+function lifetimePieces(lifetime: number): Piece[] {
+  if (lifetime === 0) return [];
+  return [{ full: `disappearing after ${formatSpan(lifetime)}`, short: `gone after ${formatShortSpan(lifetime)}` }];
+}
+
+function waitingPieces({ state, mediatorLost, outbox, lifetime }: StatusModel, name: string): Piece[] {
   const pieces: Piece[] = [];
   if (mediatorLost) pieces.push({ full: 'the mediator is out of reach, trying again', short: 'no mediator, retrying' });
   else if (state === 'waiting') pieces.push({ full: `waiting for ${name} to come`, short: 'waiting' });
   else if (state === 'reconnecting') pieces.push({ full: 'the link is gone, reconnecting', short: 'reconnecting' });
   else pieces.push({ full: 'connecting', short: 'connecting' });
   if (outbox > 0) pieces.push({ full: `${outbox} to deliver`, short: `${outbox} to go` });
+  pieces.push(...lifetimePieces(lifetime));
   return pieces;
 }
 

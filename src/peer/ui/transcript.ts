@@ -46,6 +46,24 @@ export class Transcript {
     this.#add({ kind: 'note', at, lines });
   }
 
+  /** As it is shown; undefined: it is not. */
+  textOf(id: string): string | undefined {
+    return this.#messages.get(id)?.lines.join('\n');
+  }
+
+  /** Takes a message off the screen; what stood below it moves up. */
+  remove(id: string): void {
+    const entry = this.#messages.get(id);
+    if (!entry) return;
+    const at = this.#entries.indexOf(entry);
+    this.#entries.splice(at, 1);
+    this.#messages.delete(id);
+    this.#layouts.delete(entry);
+    // The day above it may now have to stand above the next one.
+    const next = this.#entries[at];
+    if (next) this.#layouts.delete(next);
+  }
+
   /** Receipts only go forward: delivered never follows read. */
   setReceipt(id: string, state: 'delivered' | 'read'): void {
     const entry = this.#messages.get(id);

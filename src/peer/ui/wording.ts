@@ -3,7 +3,7 @@ import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { SessionEvent } from '../session/events.js';
 import { padEnd, padStart, textWidth } from './cells.js';
 import { COMMANDS } from './commands.js';
-import { countOf, formatBytes } from './format.js';
+import { countOf, formatBytes, formatSpan } from './format.js';
 import { type Row, span, type Tone } from './rows.js';
 import type { TransferEntry } from './transfer-book.js';
 
@@ -68,6 +68,7 @@ export function offerLines(entry: TransferEntry, peerName: string): Lines {
 export function eventLines(event: SessionEvent, peerName: string, transfer?: TransferEntry): Lines | undefined {
   const told = tellConnection(event, peerName) ?? (transfer && tellTransfer(event, transfer, peerName));
   if (told) return linesOf([[span(told[0], told[1])]]);
+  if (event.event === 'disappearing') return linesOf(disappearingRows(event, peerName));
   if (event.event === 'verified') return linesOf([verifiedRow(event.verified, peerName)]);
   return event.event === 'error' ? problemLines(event.message, event.hint) : undefined;
 }
@@ -103,6 +104,27 @@ function tellConnection(event: SessionEvent, peerName: string): [string, Tone] |
     default:
       return undefined;
   }
+}
+
+/** How to answer a proposal. */
+export const ANSWERS: Row = [
+  span('/disappear yes', 'strong'),
+  span(' agrees, '),
+  span('/disappear no', 'strong'),
+  span(' does not.'),
+];
+
+function disappearingRows(event: SessionEvent & { event: 'disappearing' }, peerName: string): Row[] {
+  const { what, by, seconds } = event;
+  const when = seconds === 0 ? 'stay' : `disappear ${formatSpan(seconds)} after delivery, on both sides`;
+  if (what === 'agreed') {
+    const courtesy = 'That is a courtesy: nobody can make the other side forget.';
+    const rows: Row[] = [[span(`Agreed: messages written from now on ${when}.`, 'good')]];
+    return seconds === 0 ? rows : [...rows, [span(courtesy, 'dim')]];
+  }
+  if (what === 'refused') return [[span(`${by === 'me' ? 'You' : peerName} did not agree. Nothing changes.`, 'warn')]];
+  if (by === 'peer') return [[span(`${peerName} proposes that messages ${when}.`, 'warn')], ANSWERS];
+  return [[span(`Proposed that messages ${when}. ${peerName} has to agree.`, 'dim')]];
 }
 
 function verifiedRow(verified: boolean, peerName: string): Row {

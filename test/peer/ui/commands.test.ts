@@ -19,6 +19,11 @@ test.each([
   ['/verify', { kind: 'verify' }],
   ['/verify yes', { kind: 'verify', same: true }],
   ['/verify no ', { kind: 'verify', same: false }],
+  ['/disappear', { kind: 'disappear' }],
+  ['/disappear 90m', { kind: 'disappear', seconds: 5400 }],
+  ['/disappear 7d', { kind: 'disappear', seconds: 604_800 }],
+  ['/disappear off', { kind: 'disappear', seconds: 0 }],
+  ['/disappear yes', { kind: 'disappear', agree: true }],
   ['/quit ', { kind: 'quit' }],
 ])('reads %s', (line, command) => {
   expect(parse(line)).toEqual(command);
@@ -34,6 +39,9 @@ test.each([
   '/decline 1 2',
   '/quit now',
   '/verify maybe',
+  '/disappear 1',
+  '/disappear 0h',
+  '/disappear 1 hour',
 ])('says what is missing or too much in %s', (line) => {
   expect(parse(line).kind).toBe('mistake');
 });

@@ -14,6 +14,8 @@ test.each([
   { command: 'cancel', transfer: 't' },
   { command: 'read', id: 'i' },
   { command: 'verify', verified: true },
+  { command: 'disappear', seconds: 0 },
+  { command: 'disappear', agree: false },
   { command: 'status' },
   { command: 'quit' },
 ])('reads %j', (command) => {
@@ -48,6 +50,9 @@ test.each([
   '{"command":"accept","transfer":"t","into":[]}',
   '{"command":"read","id":1}',
   '{"command":"verify"}',
+  '{"command":"disappear"}',
+  '{"command":"disappear","seconds":-1}',
+  '{"command":"disappear","agree":"yes"}',
   '{"command":"verify","verified":"yes"}',
 ])('refuses %s with code 2 and a hint', (line) => {
   expect(() => parseJsonCommand(line)).toThrow(UserError);

@@ -8,6 +8,7 @@ import {
   deleteBack,
   deleteForward,
   enterLine,
+  forgetLine,
   insert,
   type LineEditor,
   MAX_INPUT_LENGTH,
@@ -128,4 +129,10 @@ test('after any edits the cursor is between two characters', () => {
       expect([...segments.map((segment) => segment.index), text.length]).toContain(cursor);
     }),
   );
+});
+
+test('a line that is to be forgotten does not come back, and the others do', () => {
+  const editor = forgetLine(newEditor(['one', 'secret', 'two']), (line) => line === 'secret');
+  expect(showOlder(editor).text).toBe('two');
+  expect(showOlder(showOlder(editor)).text).toBe('one');
 });

@@ -17,6 +17,7 @@ function model(change: Partial<ScreenModel> = {}): ScreenModel {
       link: null,
       mediatorLost: false,
       outbox: 0,
+      lifetime: 0,
     },
     transcript,
     offset: 0,

@@ -9,6 +9,7 @@ const CONNECTED: StatusModel = {
   link: LINK,
   mediatorLost: false,
   outbox: 0,
+  lifetime: 0,
 };
 
 function text(change: Partial<StatusModel>, width = 80): string {
@@ -22,6 +23,11 @@ describe('the status line', () => {
     [
       { peer: { id: 'x', name: 'bob', verified: false } },
       'bob  tcp-direct · 12 ms · post-quantum · not verified yet: /verify',
+    ],
+    [{ lifetime: 3600 }, 'bob ✓  tcp-direct · disappearing after 1 hour · 12 ms · post-quantum'],
+    [
+      { state: 'waiting' as const, link: null, lifetime: 90 },
+      'bob ✓  waiting for bob to come · disappearing after 90 seconds',
     ],
     [{ state: 'waiting' as const, link: null }, 'bob ✓  waiting for bob to come'],
     [{ state: 'reconnecting' as const, outbox: 2 }, 'bob ✓  the link is gone, reconnecting · 2 to deliver'],
@@ -37,6 +43,7 @@ describe('the status line', () => {
     expect(text(unverified, 60)).toBe('bob  tcp-direct · 12 ms · post-quantum');
     expect(text(unverified, 38)).toBe('bob  tcp-direct · 12 ms · PQ');
     expect(text({ state: 'waiting', mediatorLost: true }, 40)).toBe('bob ✓  no mediator, retrying');
+    expect(text({ lifetime: 604_800 }, 40)).toBe('bob ✓  tcp-direct · gone after 1w');
     expect(text({}, 27)).toBe('bob ✓  tcp-direct · 12 ms');
     expect(text({}, 20)).toBe('bob ✓  tcp-direct');
   });

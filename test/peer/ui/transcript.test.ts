@@ -139,3 +139,18 @@ test('a hundred thousand lines are scrolled through at once', () => {
   expect(view(transcript, 80, 1)).toEqual([`${' '.repeat(15)}file ${count - 1}`]);
   expect(view(transcript, 80, 1, count / 2)).toEqual([`${' '.repeat(15)}file ${count / 2 - 1}`]);
 });
+
+test('a message that disappears leaves no row, nor a day above nothing', () => {
+  const transcript = new Transcript('bob');
+  transcript.addMessage(line('1', 'first'));
+  transcript.addMessage(line('2', 'second', { at: new Date(2025, 2, 5).toISOString() }));
+  transcript.addMessage(line('3', 'third', { at: new Date(2025, 2, 5).toISOString() }));
+  const day = view(transcript)[2];
+  expect(transcript.textOf('2')).toBe('second');
+  transcript.remove('1');
+  transcript.remove('2');
+  transcript.remove('unknown');
+  expect(view(transcript)).toEqual([day, expect.stringContaining('third')]);
+  expect(transcript.height(80)).toBe(2);
+  expect(transcript.textOf('2')).toBeUndefined();
+});

@@ -39,13 +39,14 @@ export class History {
     this.#database = database;
   }
 
-  addMine(journalId: string, sequence: number, atMs: number, text: string): void {
-    this.#add(1, journalId, sequence, atMs, text);
+  /** `lifetimeMs`: from its delivery; 0: it stays. */
+  addMine(journalId: string, sequence: number, atMs: number, text: string, lifetimeMs = 0): void {
+    this.#add(1, journalId, sequence, atMs, text, lifetimeMs);
   }
 
   /** One that is there already (the mark of a journal may be forgotten, see peer-items.ts) stays as it is. */
-  addPeers(journalId: string, sequence: number, atMs: number, text: string): void {
-    this.#add(0, journalId, sequence, atMs, text);
+  addPeers(journalId: string, sequence: number, atMs: number, text: string, lifetimeMs = 0): void {
+    this.#add(0, journalId, sequence, atMs, text, lifetimeMs);
   }
 
   /** My texts up to `sequence` are on the peer's disk; the ids of those for which this is new. */
@@ -57,7 +58,12 @@ export class History {
       sequence,
     );
     if (rows.length > 0) {
-      this.#database.run(`UPDATE history SET delivered = 1 WHERE ${where}`, journalId, sequence);
+      this.#database.run(
+        `UPDATE history SET delivered = 1, vanish_at_ms = ? + lifetime_ms WHERE ${where}`,
+        Date.now(),
+        journalId,
+        sequence,
+      );
     }
     return rows.map((row) => messageId(journalId, row.sequence));
   }
@@ -116,6 +122,29 @@ export class History {
     ).reverse();
   }
 
+  /** When the next message is to go, of those that were shown; null: none is. */
+  nextVanishing(): number | null {
+    const row = this.#database.get<{ next: number | null }>(
+      'SELECT min(vanish_at_ms) AS next FROM history WHERE lifetime_ms IS NOT NULL AND shown = 1',
+    );
+    return row?.next ?? null;
+  }
+
+  /** Deletes the messages whose time is over, and their words; their ids. What nobody has seen yet waits. */
+  vanish(nowMs: number): string[] {
+    const rows = this.#database.all<MessageRow & { position: number }>(
+      `SELECT position, ${MESSAGE_COLUMNS} FROM history
+       WHERE lifetime_ms IS NOT NULL AND vanish_at_ms <= ? AND shown = 1 ORDER BY position`,
+      nowMs,
+    );
+    for (const { position, text } of rows) {
+      const spaced = wordsOf(Buffer.from(text).toString()).join(' ');
+      this.#database.run(`INSERT INTO words (words, rowid, spaced) VALUES ('delete', ?, ?)`, position, spaced);
+      this.#database.run('DELETE FROM history WHERE position = ?', position);
+    }
+    return rows.map(({ journal, sequence }) => messageId(journal, sequence));
+  }
+
   /**
    * Everything but my texts that have not arrived yet: they are still to be delivered, and to be told of.
    * Returns how many were erased and how many are kept.
@@ -128,10 +157,13 @@ export class History {
     return { erased, kept: kept.length };
   }
 
-  #add(mine: 0 | 1, journalId: string, sequence: number, atMs: number, text: string): void {
+  #add(mine: 0 | 1, journalId: string, sequence: number, atMs: number, text: string, lifetimeMs: number): void {
+    const lives = lifetimeMs > 0 ? lifetimeMs : null;
+    // Mine not before it is delivered.
+    const vanishAtMs = lives !== null && mine === 0 ? Date.now() + lives : null;
     const added = this.#database.run(
-      `INSERT INTO history (mine, journal, sequence, at_ms, text, delivered, read, shown)
-       VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO history (mine, journal, sequence, at_ms, text, delivered, read, shown, lifetime_ms, vanish_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO NOTHING`,
       mine,
       journalId,
       sequence,
@@ -139,6 +171,8 @@ export class History {
       Buffer.from(text),
       1 - mine,
       mine,
+      lives,
+      vanishAtMs,
     );
     if (added === 0) return;
     const words = wordsOf(text).join(' ');

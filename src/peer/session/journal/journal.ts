@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProtocolError } from '../../../protocol/errors.js';
+import { ProtocolError, UserError } from '../../../protocol/errors.js';
 import type { Held, Item, ItemBody, ManifestEntry } from '../../../protocol/messages.js';
 import type { HistoryLine } from '../conversation.js';
 import { loadDataKey } from './data-key.js';
@@ -61,7 +61,9 @@ export class Journal {
     try {
       const lock = new SessionLock(directory);
       try {
-        return new Journal(lock, openDatabase(directory, privateKey));
+        const journal = new Journal(lock, openDatabase(directory, privateKey));
+        journal.#forgetOverdue();
+        return journal;
       } catch (error) {
         lock.release();
         throw error;
@@ -198,6 +200,27 @@ export class Journal {
   /** What to tell the peer; null if the text is unknown, mine, or was read before. */
   markReadByMe(id: string): MessageId | null {
     return this.transaction(() => this.#history.markReadByMe(id));
+  }
+
+  /** Nobody sees again what was to go while no program was running, unless the disk takes no change. */
+  #forgetOverdue(): void {
+    try {
+      this.vanish(Date.now());
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+
+  /** When the next message is to disappear, in milliseconds since 1970; null: none that was delivered is. */
+  nextVanishing(): number | null {
+    return this.#history.nextVanishing();
+  }
+
+  /** Deletes from the files what was to disappear by now; the ids. */
+  vanish(nowMs: number): string[] {
+    const gone = this.transaction(() => this.#history.vanish(nowMs));
+    if (gone.length > 0) this.#database.emptyLog();
+    return gone;
   }
 
   /** The last `count` texts of both sides, oldest first. */

@@ -83,7 +83,7 @@ export class OwnItems {
     );
     const json = JSON.stringify(body);
     this.#database.run('INSERT INTO outbox (sequence, at_ms, body) VALUES (?, ?, ?)', sequence, atMs, json);
-    if (body.kind === 'text') this.#history.addMine(own.id, sequence, atMs, body.text);
+    if (body.kind === 'text') this.#history.addMine(own.id, sequence, atMs, body.text, body.lifetimeMs);
     if (ref !== undefined) {
       this.#database.run(
         'INSERT INTO refs (ref, journal, sequence, at_ms, body) VALUES (?, ?, ?, ?, ?)',

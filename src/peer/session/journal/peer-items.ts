@@ -60,7 +60,10 @@ export class PeerItems {
       throw new ProtocolError(`item ${item.sequence} came where ${sequence + 1} was due`);
     }
     this.#database.run('UPDATE peer_journals SET held = ? WHERE id = ?', item.sequence, journalId);
-    if (item.body.kind === 'text') this.#history.addPeers(journalId, item.sequence, item.atMs, item.body.text);
+    const { body } = item;
+    if (body.kind === 'text') {
+      this.#history.addPeers(journalId, item.sequence, item.atMs, body.text, body.lifetimeMs);
+    }
     return true;
   }
 }

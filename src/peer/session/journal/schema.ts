@@ -58,8 +58,15 @@ const FILES_IN_HISTORY = `
   INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 `;
 
+/** How long a message lives after delivery, NULL: it stays; and when it is to go, NULL: not before it is delivered. */
+const DISAPPEARING_MESSAGES = `
+  ALTER TABLE history ADD COLUMN lifetime_ms INTEGER;
+  ALTER TABLE history ADD COLUMN vanish_at_ms INTEGER;
+  CREATE INDEX vanishing ON history (vanish_at_ms) WHERE lifetime_ms IS NOT NULL;
+`;
+
 /** Each brings a database of the form before it into the next; the form of a database is how many have been run on it. */
-export const FORMS: readonly string[] = [FIRST_FORM, FILES_IN_HISTORY];
+export const FORMS: readonly string[] = [FIRST_FORM, FILES_IN_HISTORY, DISAPPEARING_MESSAGES];
 
 /** Sets up the connection, and the tables if the database is new or of an older form. Throws a UserError if a newer program wrote it. */
 export function prepareSchema(database: Database, directory: string): void {
