@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { TOKEN_BYTES } from '../../src/protocol/constants.js';
 import { FrameType, writeFrameHeader } from '../../src/protocol/frames.js';
 import type { Introduction } from '../../src/protocol/messages.js';
-import { LyingMediator } from '../support/lying-mediator.js';
+import { type Guest, LyingMediator } from '../support/lying-mediator.js';
 import { Pair } from '../support/pair.js';
 import { type RunningProgram, start, stopAll } from '../support/program.js';
 
@@ -75,6 +75,46 @@ describe('what an introduction says', () => {
     };
     await talk(await pair.meet());
     expect(introductions).toBeGreaterThan(1);
+  });
+
+  it('may begin at once for one and late for the other: they meet on a path of their own', async () => {
+    mediator.onPair = (one, other) => mediator.introduce(one, other, { startInMs: 0 }, { startInMs: 2_000 });
+    const people = await pair.meet();
+    await talk(people);
+    for (const { events } of Object.values(people)) {
+      await expect
+        .poll(() => events.some(({ path }) => String(path).startsWith('tcp')), { timeout: 20_000 })
+        .toBe(true);
+    }
+  });
+
+  it('may bring two pairs together crosswise, with one token: nobody talks with the wrong one', async () => {
+    const others = new Pair();
+    onTestFinished(() => others.remove());
+    others.door = pair.door;
+    const waiting = new Map<string, [Guest, Guest]>();
+    let crossed = 0;
+    mediator.onPair = (...guests) => {
+      const [client, server] = guests.sort((a, b) => (a.id < b.id ? -1 : 1)) as [Guest, Guest];
+      if (crossed >= 2) return mediator.introduce(client, server);
+      waiting.set(client.id, [client, server]);
+      const [one, other] = [...waiting.values()];
+      if (!one || !other) return;
+      crossed += 1;
+      waiting.clear();
+      const same = { introductionId: randomBytes(16).toString('hex'), token: randomBytes(TOKEN_BYTES) };
+      mediator.introduce(one[0], other[1], same, same);
+      mediator.introduce(other[0], one[1]);
+    };
+    const pairs = await Promise.all([pair.meet(), others.meet()]);
+    expect(crossed).toBe(2);
+    for (const people of pairs) await talk(people);
+    for (const [at, { alice, bob }] of pairs.entries()) {
+      const here = [pair, others][at] ?? pair;
+      const metBy = ({ events }: RunningProgram) => new Set(events.flatMap(({ peer }) => peer ?? []));
+      expect(metBy(alice)).toEqual(new Set([here.identity('bob').id]));
+      expect(metBy(bob)).toEqual(new Set([here.identity('alice').id]));
+    }
   });
 
   it('may be said again later: it leads nowhere, and breaks nothing', async () => {

@@ -18,7 +18,7 @@ const BEHIND = { a: ['port-restricted'], b: ['port-restricted'] } as const;
 const UDP_ONLY = { paths: 'udp-punch,relay' };
 const TCP_ONLY = { paths: 'tcp-punch,relay' };
 
-/** By hand, the transfer of the last scenario has its full size: `npm run lab -- --full`. */
+/** By hand, the transfer has its full size, and what depends on chance is tried often: `npm run lab -- --full`. */
 const isFull = process.env.TURBO_BEEP_LAB === 'full';
 
 const why = whyNoLab();

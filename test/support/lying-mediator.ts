@@ -59,17 +59,17 @@ export class LyingMediator {
     return mediator;
   }
 
-  /** Tells both of each other; each may be told something else than the other. */
+  /** Tells both of each other, whomever they want; each may be told something else than the other. */
   introduce(one: Guest, other: Guest, toOne: Lies = {}, toOther: Lies = {}): void {
     const both = { introductionId: randomBytes(16).toString('hex'), token: randomBytes(TOKEN_BYTES) };
-    const tell = (guest: Guest, peer: Guest, lies: Lies) => {
+    const tell = (guest: Guest, lies: Lies) => {
       const truth = { ...both, startInMs: 50, relayQuota: 0, probes: [], probeKey: randomBytes(PROBE_KEY_BYTES) };
       const introduction: Introduction = { kind: 'introduction', ...truth, reflexive: guest.reflexive, ...lies };
-      const preface = prefaceOf(introduction.token, roleOf(guest.id, peer.id));
+      const preface = prefaceOf(introduction.token, roleOf(guest.id, guest.wantedId));
       guest.stream.send(introduction);
       return { preface, arrived: this.#streamWith(preface) };
     };
-    const [mine, theirs] = [tell(one, other, toOne), tell(other, one, toOther)];
+    const [mine, theirs] = [tell(one, toOne), tell(other, toOther)];
     void Promise.all([mine.arrived, theirs.arrived]).then(([left, right]) => {
       left.write(theirs.preface);
       right.write(mine.preface);
