@@ -1,5 +1,14 @@
+import { TokenBucket } from '../protocol/token-bucket.js';
+
 /** Of those who wait for a turn, known and unknown networks each. It takes some seconds to serve so many. */
 export const MAX_WAITING = 1024;
+
+/** Handshakes of unknown networks, so many at once and a second, begin as they come: more at a time are hardly friends. */
+const BURST = 256;
+const PER_SECOND = 25;
+/** Beyond that they get a quarter of the time. */
+const REST = 3;
+const LONGEST_REST_MS = 250;
 
 interface Waiter {
   network: string;
@@ -11,13 +20,18 @@ interface Waiter {
  * A handshake costs us a signature, milliseconds in which nothing else is done, and whoever asks for it nothing. So they
  * begin one in each round of the event loop, after everything else has had its turn; networks take turns too, however
  * many handshakes each wants; and of two turns one is for networks from which peers were admitted lately, so that a
- * flood from addresses never seen before delays those least. Nobody waits while nobody else is there.
+ * flood from addresses never seen before delays those least; and such a flood gets no more than a part of our time.
  */
 export class HandshakeTurns {
   readonly #known: FairQueue;
   readonly #unknown: FairQueue;
   #next: NodeJS.Immediate | null = null;
   #knownLast = false;
+  readonly #budget = new TokenBucket(BURST, PER_SECOND, performance.now());
+  /** A turn of an unknown network that is not over. */
+  #begunAt: number | null = null;
+  #restUntil = 0;
+  #rest: NodeJS.Timeout | undefined;
 
   constructor(maxWaiting = MAX_WAITING) {
     this.#known = new FairQueue(maxWaiting);
@@ -50,21 +64,44 @@ export class HandshakeTurns {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       queue.add(waiter);
-      this.#next ??= setImmediate(() => this.#serve());
+      this.#serveSoon();
     });
   }
 
   stop(): void {
+    clearTimeout(this.#rest);
     if (this.#next) clearImmediate(this.#next);
     this.#next = null;
   }
 
   #serve(): void {
+    this.#next = null;
+    const now = performance.now();
+    this.#measure(now);
     this.#knownLast = !this.#knownLast;
-    const [first, second] = this.#knownLast ? [this.#known, this.#unknown] : [this.#unknown, this.#known];
-    const waiter = first.next() ?? second.next();
-    this.#next = waiter ? setImmediate(() => this.#serve()) : null;
+    const mayBegin = now >= this.#restUntil;
+    const known = this.#knownLast || !mayBegin ? this.#known.next() : undefined;
+    const unknown = known || !mayBegin ? undefined : this.#unknown.next();
+    const waiter = known ?? unknown ?? this.#known.next();
+    if (unknown) this.#begunAt = now;
+    if (waiter) this.#serveSoon();
+    else if (!mayBegin && !this.#unknown.isEmpty)
+      this.#rest = setTimeout(() => this.#serveSoon(), this.#restUntil - now);
     waiter?.begin();
+  }
+
+  #serveSoon(): void {
+    clearTimeout(this.#rest);
+    this.#next ??= setImmediate(() => this.#serve());
+  }
+
+  /** How long the last turn of an unknown network took is how long the next one waits, several times over. */
+  #measure(now: number): void {
+    if (this.#begunAt === null) return;
+    const took = now - this.#begunAt;
+    this.#begunAt = null;
+    if (this.#budget.waitMs(now) > 0) this.#restUntil = now + Math.min(LONGEST_REST_MS, REST * took);
+    this.#budget.take(now);
   }
 }
 
@@ -82,6 +119,10 @@ class FairQueue {
 
   constructor(max: number) {
     this.#max = max;
+  }
+
+  get isEmpty(): boolean {
+    return this.#size === 0;
   }
 
   add(waiter: Waiter): void {
