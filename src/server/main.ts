@@ -5,7 +5,7 @@ import { isAbsolute, join } from 'node:path';
 import { isDemoKey } from '../protocol/demo-keys.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
-import { sanitise } from '../protocol/sanitise.js';
+import { sanitise, sanitiseLine } from '../protocol/sanitise.js';
 import { withoutIds } from './coarse.js';
 import { parseCommand, type ServerOptions } from './command-line.js';
 import { Mediator } from './mediator.js';
@@ -98,8 +98,9 @@ function makeFolder(path: string): void {
   }
 }
 
+/** One line, whatever files are called: none may pass for a line of ours. */
 function warn(text: string): void {
-  complain(`warning: ${withoutIds(text)}`);
+  complain(sanitiseLine(`warning: ${withoutIds(text)}`));
 }
 
 function complain(text: string): void {

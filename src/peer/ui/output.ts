@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
-import { escapeInJson, sanitise } from '../../protocol/sanitise.js';
+import { escapeInJson, sanitise, sanitiseLine } from '../../protocol/sanitise.js';
 
 /** What commands print outside of a session: results on stdout, everything else on stderr. */
 
@@ -42,7 +42,7 @@ export function tell(text: string): void {
 }
 
 export function warn(text: string): void {
-  process.stderr.write(`p2p: warning: ${sanitise(text)}\n`);
+  process.stderr.write(`p2p: warning: ${sanitiseLine(text)}\n`);
 }
 
 /**
