@@ -65,7 +65,7 @@ export class IncomingOffers {
       journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
       journal.append({ kind: 'decline', transfer, reason: objection }, Date.now());
       return () => {
-        emit(transferTrouble(transfer, new Error(`an offer of files was refused: ${objection}`)));
+        emit(transferTrouble(transfer, refusal(objection)));
         outbox.flush();
       };
     }
@@ -128,6 +128,11 @@ export class IncomingOffers {
     const files = offeredFiles(this.#context.journal.manifest(transfer));
     this.#context.emit({ event: 'offer', transfer, files, ...(replayed && { replayed }) });
   }
+}
+
+function refusal(objection: string): UserError {
+  const hint = 'Nothing was written, and you need not answer: it was declined for you.';
+  return new UserError(ExitCode.transferIncomplete, `an offer of files was refused: ${objection}`, hint);
 }
 
 /** A peer whose journal was restored from a backup may offer again what is here already: that is passed over. */
