@@ -14,6 +14,13 @@ import {
   publicIdentity,
   UnusableKeyError,
 } from '../../../src/protocol/identity.js';
+import {
+  declareSuccession,
+  InvalidSuccessionError,
+  readSuccession,
+  successionPem,
+  successionsInPem,
+} from '../../../src/protocol/succession.js';
 import { lookAtKeyFile } from '../../../src/server/key-file.js';
 import { ensure, orRefused, type Target } from '../target.js';
 
@@ -153,6 +160,25 @@ function directoryFiles(): Target {
   };
 }
 
+/** A key that names its successor: in files, and from the peer. */
+const successions: Target = {
+  name: 'successions',
+  seeds: () => {
+    const successor = ownIdentity(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
+    const whole = declareSuccession(ownIdentity(privateKey), successor, 1_700_000_000_000);
+    return [whole.statement, Buffer.from(successionPem(whole)), Buffer.from(successionPem(whole).repeat(2))];
+  },
+  maxBytes: MAX_KEY_BYTES,
+  maxMs: CRYPTO_MS,
+  run: (input) => {
+    const succession = orRefused(() => readSuccession(input), InvalidSuccessionError);
+    if (succession) ensure(succession.statement.equals(input), 'a succession has one encoding');
+    for (const each of orRefused(() => successionsInPem(input.toString('latin1')), InvalidSuccessionError) ?? []) {
+      ensure(readSuccession(each.statement).successor.id === each.successor.id, 'it is the same when it is read again');
+    }
+  },
+};
+
 /** The file that holds the journal's key. */
 function journalKeys(): Target {
   const folder = mkdtempSync(join(tmpdir(), 'turbo-beep-fuzz-'));
@@ -180,4 +206,12 @@ function readAndRemove(path: string): Buffer {
   return bytes;
 }
 
-export const KEY_TARGETS: Target[] = [publicKeys, privateKeys, derKeys, certificates, directoryFiles(), journalKeys()];
+export const KEY_TARGETS: Target[] = [
+  publicKeys,
+  privateKeys,
+  derKeys,
+  certificates,
+  directoryFiles(),
+  successions,
+  journalKeys(),
+];
