@@ -179,6 +179,11 @@ export class HostilePeer {
     });
   }
 
+  /** What it was told and has not taken. */
+  get heard(): readonly PeerMessage[] {
+    return this.#heard;
+  }
+
   stopReading(): void {
     this.#framed.pause();
   }
