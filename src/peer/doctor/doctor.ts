@@ -96,6 +96,7 @@ export class Doctor {
     else await this.#skip('udp', 'mapping', 'address', 'hairpin');
     await this.#step('ipv6', async () => examineIpv6({ addresses, reached }));
     await this.#step('port-mapping', async () => {
+      if (addresses.length === 0) return skipped(NO_MEDIATOR);
       const onLoopback = addresses.every(isLoopback);
       const behindGateway = connection === null || isBehindGateway(connection);
       const why = whyNoPortMapping({ wanted: this.#p.portMapping, onLoopback, behindGateway });

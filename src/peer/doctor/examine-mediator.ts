@@ -32,16 +32,16 @@ export async function examineName(
   signal: AbortSignal,
 ): Promise<{ finding: Finding; addresses: string[] }> {
   if (net.isIP(host) !== 0) {
-    return { finding: ok(`${host} is an address and needs no look-up`, byFamily([host])), addresses: [host] };
+    return { finding: ok(`the address ${host} needs no look-up`, byFamily([host])), addresses: [host] };
   }
   try {
     const found = await withDeadline(LOOKUP_MS, signal, (until) => unlessAborted(lookup(host, { all: true }), until));
     const addresses = [...new Set(found.map(({ address }) => address))];
-    return { finding: ok(`${host} is ${listOf(addresses)}`, byFamily(addresses)), addresses };
+    return { finding: ok(`the name ${host} stands for ${listOf(addresses)}`, byFamily(addresses)), addresses };
   } catch (error) {
     signal.throwIfAborted();
     const hint = 'Check how the host is spelt, and that this machine is online and its name server works.';
-    const finding = failed(ExitCode.mediatorUnreachable, `${host} has no address: ${reasonOf(error)}`, hint);
+    const finding = failed(ExitCode.mediatorUnreachable, `the host ${host} has no address: ${reasonOf(error)}`, hint);
     return { finding, addresses: [] };
   }
 }
@@ -70,7 +70,7 @@ export async function examinePort(
     const finding = failed(ExitCode.mediatorUnreachable, `no mediator there (${failures})`, hint, facts);
     return { finding, reached };
   }
-  const answer = `${formatEndpoint({ address: first.address, port })} answers in ${first.ms} ms`;
+  const answer = `the mediator's port answers in ${first.ms} ms: ${formatEndpoint({ address: first.address, port })}`;
   return { finding: ok(failures ? `${answer}; not so ${failures}` : answer, facts), reached };
 }
 

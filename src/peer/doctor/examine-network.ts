@@ -4,6 +4,7 @@ import { isIPv6 } from 'node:net';
 import { formatEndpoint } from '../../protocol/address.js';
 import { errorMessage } from '../../protocol/errors.js';
 import { hostAddresses, isPrivate } from '../paths/addresses.js';
+import type { MappedPort } from '../paths/port-mapping/mapped-port.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
 import { listen } from '../paths/tcp-direct.js';
 import { type Finding, lacking, ok, skipped } from './check.js';
@@ -36,12 +37,8 @@ export async function examinePortMapping(
   seenAt: readonly string[],
   signal: AbortSignal,
 ): Promise<Finding> {
-  const listener = await listen({ host: '0.0.0.0', port: 0 }, (socket) => socket.destroy());
-  const { port: internalPort } = listener.address() as net.AddressInfo;
   try {
-    const mapped = await mapPort({ transport: 'tcp', internalPort, signal });
-    const { external, by } = mapped;
-    await mapped.release();
+    const { external, by } = await mapAndRelease(mapPort, signal);
     const facts = { by, external: formatEndpoint(external) };
     if (!isPrivate(external.address)) return ok(`your router gives out ports, by ${by}: ${facts.external}`, facts);
     return lacking(
@@ -54,6 +51,17 @@ export async function examinePortMapping(
     const hint =
       'If the router is yours, turn on UPnP, NAT-PMP or PCP in it, or forward a port. It is needed only where nothing else opens a direct path.';
     return lacking('no router here gives out ports', hint, { why: errorMessage(error) });
+  }
+}
+
+/** Some routers look whether anybody listens. */
+async function mapAndRelease(mapPort: MapPort, signal: AbortSignal): Promise<MappedPort> {
+  const listener = await listen({ host: '0.0.0.0', port: 0 }, (socket) => socket.destroy());
+  const { port: internalPort } = listener.address() as net.AddressInfo;
+  try {
+    const mapped = await mapPort({ transport: 'tcp', internalPort, signal });
+    await mapped.release();
+    return mapped;
   } finally {
     listener.close();
     await once(listener, 'close');

@@ -26,14 +26,14 @@ export async function examinePeer(
 export function findingOf(encounter: Encounter, name: string): Finding {
   if (encounter.kind === 'absent') {
     return skipped(
-      `${name} did not come, so no path was tried`,
-      `For that, ${name} has to run p2p doctor at the same time, with the same mediator and your public key, or p2p.`,
+      `no path was tried, for ${name} did not come`,
+      `It takes both: ${name} has to run p2p doctor, or p2p, at the same time, with the same mediator and your public key.`,
     );
   }
   const { link, prediction, attempts, impostor } = encounter;
   const facts = { predicted: prediction.path, why: prediction.why, attempts };
   if (link) {
-    const message = `${name} is reached by ${pathWords(link)}, ${Math.ceil(link.rttMs)} ms away; ${foresight(link, encounter)}`;
+    const message = `you reach ${name} by ${pathWords(link)}, ${Math.ceil(link.rttMs)} ms away; ${foresight(link, encounter)}`;
     return ok(message, { ...facts, ...link }, adviceFor(link, attempts));
   }
   if (impostor) {
@@ -50,7 +50,7 @@ export function findingOf(encounter: Encounter, name: string): Finding {
     : 'you were introduced, but nothing came through';
   return failed(
     ExitCode.peerAbsent,
-    `${name} is there, but cannot be reached: ${why}`,
+    `there is no way to ${name}, who is there: ${why}`,
     signalled
       ? 'Allow the relay (p2p-server without --no-relay, --paths with relay), or turn on UPnP, NAT-PMP or PCP in a router.'
       : 'Try again; if it stays so, see that TCP to the mediator is not tampered with on the other side.',

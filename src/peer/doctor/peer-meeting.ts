@@ -12,6 +12,7 @@ import { PATH_FACTORIES } from '../paths/path-factories.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
 import { preferenceOf } from '../paths/preference.js';
 import { type Attempt, Race } from '../paths/race.js';
+import { Changes } from './changes.js';
 import { type Prediction, predictPath } from './predict-path.js';
 
 export interface PeerMeetingOptions {
@@ -50,7 +51,7 @@ const TRY_MS = 14_000;
 /** Where no direct path is foreseen, for this long: what opens against all expectation opens soon. */
 const HOPELESS_MS = 6_000;
 /** After this long without any path, a peer that leaves has seen enough of it too. */
-const ENOUGH_MS = 1_000;
+const ENOUGH_MS = 3_000;
 /** The other side sees a path open a little later, and a better one may be under way. */
 const GRACE_MS = 1_500;
 const PROBE_MS = 5_000;
@@ -68,7 +69,7 @@ export class PeerMeeting {
   readonly #open = new Set<Link>();
   /** Those that may carry a session. They may be closed by now. */
   readonly #seen: Link[] = [];
-  readonly #looking = new Set<() => void>();
+  readonly #changes = new Changes();
   #race: Race | null = null;
   #attempts: Attempt[] = [];
   #introduction: Introduction | null = null;
@@ -94,7 +95,7 @@ export class PeerMeeting {
         onIntroduction: (introduction, connection) => this.#introduced(introduction, connection),
         onFatal: (error) => {
           this.#failure = error;
-          this.#tellChange();
+          this.#changes.tell();
         },
       },
     });
@@ -110,15 +111,15 @@ export class PeerMeeting {
     const giveUpAt = performance.now() + (timeoutMs ?? 0);
     for (;;) {
       const patienceMs = timeoutMs === null ? null : Math.max(0, giveUpAt - performance.now());
-      const came = await this.#until(() => !this.#absent, patienceMs, signal);
+      const came = await this.#changes.until(() => this.#isThere(), patienceMs, signal);
       if (!came) return { kind: 'absent' };
       const cameAt = performance.now();
       this.#o.onTrying();
       const isOver = () => this.#isSettled() || this.#hasLeft();
-      const early = await this.#until(isOver, HOPELESS_MS, signal);
-      if (!early && this.#foreseesDirectPath) await this.#until(isOver, TRY_MS - HOPELESS_MS, signal);
+      const early = await this.#changes.until(isOver, HOPELESS_MS, signal);
+      if (!early && this.#foreseesDirectPath) await this.#changes.until(isOver, TRY_MS - HOPELESS_MS, signal);
       if (this.#absent && !this.#isLearnt(performance.now() - cameAt)) continue;
-      if (this.#isSettled()) await this.#until(() => this.#hasLeft(), GRACE_MS, signal);
+      if (this.#isSettled()) await this.#changes.until(() => this.#hasLeft(), GRACE_MS, signal);
       return this.#encounter();
     }
   }
@@ -132,7 +133,7 @@ export class PeerMeeting {
   #waiting(): void {
     this.#absent = true;
     if (this.#seen.length === 0) this.#o.onWaiting();
-    this.#tellChange();
+    this.#changes.tell();
   }
 
   #introduced(introduction: Introduction, connection: MediatorConnection): void {
@@ -163,7 +164,7 @@ export class PeerMeeting {
     });
     this.#race = race;
     race.start();
-    this.#tellChange();
+    this.#changes.tell();
   }
 
   #adopt(link: Link, race: Race): void {
@@ -177,24 +178,33 @@ export class PeerMeeting {
       onDoubt: () => {},
       onClose: () => {
         this.#open.delete(link);
-        this.#tellChange();
+        this.#changes.tell();
       },
     });
     if (link.facts.path !== 'relay' || this.#relayCarries) this.#seen.push(link);
     // The handshake took longer than a round trip takes.
     link.probe(PROBE_MS).catch(() => {});
-    this.#tellChange();
+    this.#changes.tell();
   }
 
   #receive(message: PeerMessage, race: Race): void {
+    if (message.kind === 'activate' || message.kind === 'activated') {
+      throw new ProtocolError(`${message.kind} on a link for signalling alone`);
+    }
     // A session's messages are not for us: what is not acknowledged is said again to a session.
     if (message.kind !== 'candidates' || message.introductionId !== race.introductionId) return;
     race.peerCandidates(message.candidates);
-    this.#tellChange();
+    this.#changes.tell();
   }
 
   get #relayCarries(): boolean {
     return this.#introduction?.relayQuota === 0 && this.#o.paths.includes('relay');
+  }
+
+  /** @throws UserError if it cannot come any more */
+  #isThere(): boolean {
+    if (this.#failure) throw this.#failure;
+    return !this.#absent;
   }
 
   get #foreseesDirectPath(): boolean {
@@ -232,7 +242,7 @@ export class PeerMeeting {
 
   /** The peer is gone, or has closed all that was open. */
   #hasLeft(): boolean {
-    return this.#absent || (this.#seen.length > 0 && this.#open.size === 0);
+    return !this.#isThere() || (this.#seen.length > 0 && this.#open.size === 0);
   }
 
   #best(): Link | null {
@@ -243,35 +253,6 @@ export class PeerMeeting {
     const best = this.#best();
     const link = best && seenOf(best);
     return { kind: 'met', link, prediction: this.#prediction, attempts: this.#attempts, impostor: this.#impostor };
-  }
-
-  #tellChange(): void {
-    for (const look of [...this.#looking]) look();
-  }
-
-  /** False if the time is over first. */
-  async #until(done: () => boolean, timeoutMs: number | null, signal: AbortSignal): Promise<boolean> {
-    let end = () => {};
-    try {
-      return await new Promise<boolean>((resolve, reject) => {
-        const look = () => {
-          if (signal.aborted) reject(signal.reason);
-          else if (this.#failure) reject(this.#failure);
-          else if (done()) resolve(true);
-        };
-        const timer = timeoutMs === null ? undefined : setTimeout(() => resolve(false), timeoutMs);
-        end = () => {
-          clearTimeout(timer);
-          this.#looking.delete(look);
-          signal.removeEventListener('abort', look);
-        };
-        this.#looking.add(look);
-        signal.addEventListener('abort', look);
-        look();
-      });
-    } finally {
-      end();
-    }
   }
 }
 

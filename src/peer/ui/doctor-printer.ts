@@ -80,7 +80,7 @@ export class DoctorPrinter implements Listener {
     const name = sanitiseLine(invitation.name);
     if (!this.#invited) {
       this.#invited = true;
-      this.#say([span(`${capitalise(name)} is not there. To try every path, let ${name} run this now:`, 'strong')]);
+      this.#say([span(`Waiting for ${name}. To try every path between you, let ${name} run this now:`, 'strong')]);
       // Whole, however narrow the terminal is: what the program breaks cannot be copied.
       this.#printer.line([span(sanitiseLine(invitation.command), 'link')]);
       this.#say([span(`  (${sanitiseLine(invitation.explanation)})`, 'dim')]);

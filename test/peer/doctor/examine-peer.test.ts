@@ -20,7 +20,7 @@ describe('what came of meeting the peer', () => {
   it('is the path, and whether it was foreseen', () => {
     const finding = findingOf(met({ link: relay }), 'bob');
     expect(finding).toMatchObject({ status: 'ok', facts: { predicted: 'relay', path: 'relay', rttMs: 30.2 } });
-    expect(finding.message).toContain('relay, 31 ms away; as foreseen');
+    expect(finding.message).toContain('you reach bob by relay, 31 ms away; as foreseen');
     const better = findingOf(met({ link: { ...relay, path: 'tcp-punch' } }), 'bob');
     expect(better.message).toContain('relay was foreseen');
     expect(better.hint).toBe('');
