@@ -1,76 +1,9 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
 import { hasMiniupnpd, MappingGateway } from './mapping-gateway.js';
-import { type GatewaySpec, Lab, MEDIATOR_ADDRESS, whyNoLab } from './net.js';
+import { type GatewaySpec, whyNoLab } from './net.js';
+import { Practice } from './practice.js';
 
-const DIST = resolve(process.env.TURBO_BEEP_DIST ?? 'dist');
 const why = whyNoLab();
-
-interface Check {
-  status: string;
-  message: string;
-  hint: string;
-  facts: Record<string, unknown>;
-}
-type Diagnosis = Record<string, Check> & { code: number | null };
-
-/** The real programs: a mediator, and the doctor at one end or both. */
-class Practice {
-  readonly lab: Lab;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'turbo-beep-doctor-'));
-  readonly #children: ChildProcess[] = [];
-
-  constructor(a: readonly GatewaySpec[], b: readonly GatewaySpec[]) {
-    this.lab = new Lab({ a, b });
-    mkdirSync(join(this.#folder, 'certs'));
-    for (const side of ['a', 'b']) {
-      const keygen = ['keygen', join(this.#folder, side), '--bits', '2048'];
-      execFileSync(process.execPath, [join(DIST, 'peer/main.js'), ...keygen], { stdio: 'ignore' });
-      copyFileSync(join(this.#folder, side, 'public.pem'), join(this.#folder, 'certs', `${side}.pem`));
-    }
-  }
-
-  async startMediator(...options: string[]): Promise<void> {
-    const places = ['--certs', join(this.#folder, 'certs'), '--home', join(this.#folder, 'm'), '--host', '0.0.0.0'];
-    const mediator = this.#spawn('m', 'server/main.js', [...places, '--json', ...options]);
-    await once(createInterface({ input: mediator.stdout as NodeJS.ReadableStream }), 'line');
-  }
-
-  /** Both at the same time. */
-  both(): Promise<[Diagnosis, Diagnosis]> {
-    return Promise.all([this.#examine('a', 'b'), this.#examine('b', 'a')]);
-  }
-
-  stop(): void {
-    for (const child of this.#children) child.kill('SIGKILL');
-    this.lab.demolish();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async #examine(side: string, other: string): Promise<Diagnosis> {
-    const keys = [join(this.#folder, side, 'mykeypair.pem'), join(this.#folder, 'certs', `${other}.pem`)];
-    const options = ['--json', '--timeout', '20', '--home', join(this.#folder, `home-${side}`)];
-    const doctor = this.#spawn(side, 'peer/main.js', ['doctor', MEDIATOR_ADDRESS, '54700', ...keys, ...options]);
-    const checks: Record<string, unknown> = {};
-    createInterface({ input: doctor.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const { event, step, ...rest } = JSON.parse(line);
-      if (event === 'check') checks[step] = rest;
-    });
-    const [code] = await once(doctor, 'close');
-    return { ...checks, code } as Diagnosis;
-  }
-
-  #spawn(where: string, program: string, args: string[]): ChildProcess {
-    const child = this.lab.spawn(where, process.execPath, [join(DIST, program), ...args]);
-    this.#children.push(child);
-    return child;
-  }
-}
 
 describe.skipIf(why !== null)(`the doctor behind gateways${why ? ` (skipped: ${why})` : ''}`, () => {
   let practice: Practice;
@@ -83,7 +16,7 @@ describe.skipIf(why !== null)(`the doctor behind gateways${why ? ` (skipped: ${w
   ];
 
   it.each(cases)('%s and %s: it foresees %s, and sees it', async (a, b, path, mappingA, mappingB) => {
-    practice = new Practice([a], [b]);
+    practice = new Practice({ a: [a], b: [b] });
     await practice.startMediator();
     const [atA, atB] = await practice.both();
     expect(atA.mapping?.facts).toMatchObject(mappingA);
@@ -98,7 +31,7 @@ describe.skipIf(why !== null)(`the doctor behind gateways${why ? ` (skipped: ${w
   });
 
   it('says that UDP does not come through, and that other paths will do', async () => {
-    practice = new Practice(['udp-blocked'], ['port-restricted']);
+    practice = new Practice({ a: ['udp-blocked'], b: ['port-restricted'] });
     await practice.startMediator();
     const [atA, atB] = await practice.both();
     expect(atA.udp).toMatchObject({ status: 'failed', hint: expect.stringContaining('54700 and 54701') });
@@ -109,7 +42,7 @@ describe.skipIf(why !== null)(`the doctor behind gateways${why ? ` (skipped: ${w
   });
 
   it.skipIf(!hasMiniupnpd())('sees that a router that maps ports opens the way, and gives the port back', async () => {
-    practice = new Practice(['random'], ['random']);
+    practice = new Practice({ a: ['random'], b: ['random'] });
     const gateway = new MappingGateway(practice.lab);
     try {
       await gateway.start('PCP');
