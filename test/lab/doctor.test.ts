@@ -10,7 +10,7 @@ describe.skipIf(why !== null)(`the doctor behind gateways${why ? ` (skipped: ${w
   afterEach(() => practice.stop());
 
   const cases: [GatewaySpec, GatewaySpec, string, object, object][] = [
-    ['port-restricted', 'port-restricted', 'tcp-punch', { mapping: 'fixed' }, { mapping: 'fixed' }],
+    ['hairpin', 'port-restricted', 'tcp-punch', { mapping: 'fixed' }, { mapping: 'fixed' }],
     ['random', 'port-restricted', 'udp-punch', { mapping: 'random' }, { mapping: 'fixed' }],
     ['random', 'random', 'relay', { mapping: 'random' }, { mapping: 'random' }],
   ];
@@ -28,6 +28,8 @@ describe.skipIf(why !== null)(`the doctor behind gateways${why ? ` (skipped: ${w
       expect(diagnosis['port-mapping']).toMatchObject({ status: 'failed', hint: expect.stringContaining('UPnP') });
     }
     expect(atA.address?.message).toContain('198.51.100.2');
+    expect(atA.hairpin?.status).toBe(a === 'hairpin' ? 'ok' : 'skipped');
+    expect(atB.hairpin?.status).toBe(b === 'random' ? 'skipped' : 'failed');
   });
 
   it('says that UDP does not come through, and that other paths will do', async () => {
