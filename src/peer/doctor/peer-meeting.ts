@@ -74,6 +74,8 @@ export class PeerMeeting {
   #attempts: Attempt[] = [];
   #introduction: Introduction | null = null;
   #prediction: Prediction = { path: null, why: 'the peer told nothing of itself' };
+  /** A link has authenticated, be it one that carries no session. */
+  #isLinked = false;
   #impostor = false;
   #absent = true;
   #failure: UserError | null = null;
@@ -169,6 +171,7 @@ export class PeerMeeting {
 
   #adopt(link: Link, race: Race): void {
     this.#open.add(link);
+    this.#isLinked = true;
     link.attach({
       onMessage: (_, message) => this.#receive(message, race),
       onData: () => {
@@ -215,7 +218,7 @@ export class PeerMeeting {
   /** Nothing better than what was seen is to be expected. */
   #isSettled(): boolean {
     const { own, theirs } = this.#race?.candidates ?? { own: [], theirs: [] };
-    if (theirs.length === 0 || own.length === 0) return false;
+    if ((theirs.length === 0 || own.length === 0) && !this.#mayOnlyRelay) return false;
     this.#prediction = predictPath({
       mine: own,
       theirs,
@@ -224,10 +227,10 @@ export class PeerMeeting {
       hairpin: this.#o.hairpin,
       isNear: isOnOwnNetwork,
     });
+    if (this.#mayOnlyRelay) return this.#isLinked;
     const { path } = this.#prediction;
     const best = this.#best();
-    if (path === null) return this.#mayOnlyRelay;
-    if (best === null || (path === 'relay' && !this.#mayOnlyRelay)) return false;
+    if (best === null || path === null || path === 'relay') return false;
     return preferenceOf(best.facts) <= preferenceOf({ path, sameNetwork: false });
   }
 

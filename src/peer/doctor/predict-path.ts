@@ -81,6 +81,7 @@ function isPunchableByUdp(view: PairView): boolean {
 }
 
 function whyNotDirect(view: PairView): string {
+  if (view.allowed.every((path) => path === 'relay')) return 'no other path is allowed';
   if (shareGateway(view)) return 'you are behind the same gateway, which leads no packets back inside';
   const mappings = [view.mine, view.theirs].map((side) => mappingOf(side, 4));
   if (mappings.every(isHard)) return 'both gateways take another port for each destination';

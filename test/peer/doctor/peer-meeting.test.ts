@@ -55,6 +55,14 @@ describe('meeting the peer to see which paths open', () => {
     }
   });
 
+  it('asks nothing more where only the relay is allowed', async () => {
+    const paths = ['relay'] as const;
+    const meetings = [meeting(alice, bob, { paths }), meeting(bob, alice, { paths })];
+    const found = await Promise.all(meetings.map((each) => each.run(null, never)));
+    for (const encounter of found)
+      expect(encounter).toMatchObject({ link: { path: 'relay' }, prediction: { path: 'relay' } });
+  });
+
   it('gives way to a program that opens the same conversation', async () => {
     const giving = meeting(alice, bob).run(null, never);
     giving.catch(() => {});

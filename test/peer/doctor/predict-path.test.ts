@@ -78,6 +78,10 @@ describe('predictPath foresees', () => {
     expect(predictPath(view(...pair, { allowed: ['udp-punch', 'relay'] })).path).toBe('udp-punch');
     expect(predictPath(view(...pair, { allowed: ['tcp-direct'] })).path).toBeNull();
     expect(predictPath(view(...pair, { allowed: ['relay'], relayCarries: false })).path).toBeNull();
+    expect(predictPath(view([], [], { allowed: ['relay'] }))).toEqual({
+      path: 'relay',
+      why: 'no other path is allowed',
+    });
   });
 
   it('the same on both sides, whatever they told', () => {
