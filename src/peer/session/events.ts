@@ -12,7 +12,7 @@ export type SessionEvent =
   | { event: 'delivered'; id: string }
   | { event: 'read'; id: string }
   | { event: 'offer'; transfer: string; files: OfferedFile[]; replayed?: true }
-  | { event: 'offered'; transfer: string; files: OfferedFile[]; ref?: string }
+  | { event: 'offered'; transfer: string; files: OfferedFile[]; ref?: string; replayed?: true }
   | { event: 'accepted'; transfer: string; into: string | null }
   | { event: 'declined'; transfer: string; reason?: string }
   | ProgressEvent

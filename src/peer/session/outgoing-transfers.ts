@@ -46,7 +46,17 @@ export class OutgoingTransfers {
   }
 
   async offer(paths: string[], ref: string | undefined, signal: AbortSignal): Promise<string> {
-    return this.#offer(await readManifest(paths, signal), ref);
+    // What was sent before need not be there any more.
+    return this.#offeredBefore(ref) ?? this.#offer(await readManifest(paths, signal), ref);
+  }
+
+  #offeredBefore(ref: string | undefined): string | null {
+    const { journal } = this.#context;
+    const known = ref === undefined ? null : journal.byRef(ref);
+    if (!known || ref === undefined) return null;
+    const transfer = transferOf(known);
+    if (journal.isFromBefore(known)) this.#tellAgain(transfer, ref);
+    return transfer;
   }
 
   #unfinished({ entries, sources }: LocalManifest): string | null {
@@ -65,7 +75,7 @@ export class OutgoingTransfers {
     const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
     const first = journal.transaction(() => {
       const known = ref === undefined ? null : journal.byRef(ref);
-      if (known) return transferOf(known);
+      if (known) return known;
       for (const part of manifestParts(transfer, entries)) journal.append(part, Date.now());
       journal.append({ kind: 'offer', transfer, entries: entries.length, bytes }, Date.now(), ref);
       journal.saveTransfer({
@@ -84,11 +94,21 @@ export class OutgoingTransfers {
       journal.addManifest(transfer, entries);
       return null;
     });
-    if (first) return first;
+    if (first) return transferOf(first);
     emit({ event: 'offered', transfer, files: offeredFiles(entries), ...(ref !== undefined && { ref }) });
     for (const path of skipped) this.#warnSkipped(transfer, path);
     outbox.flush();
     return transfer;
+  }
+
+  /** The run that took the ref first may have been killed before it could tell of the offer, or of its end. */
+  #tellAgain(transfer: string, ref: string): void {
+    const { journal, emit } = this.#context;
+    const record = journal.transfer(transfer);
+    if (!record) return;
+    emit({ event: 'offered', transfer, files: offeredFiles(journal.manifest(transfer)), ref, replayed: true });
+    if (record.outcome === 'cancelled') emit({ event: 'cancelled', transfer, by: record.cancelledBy ?? 'me' });
+    else if (record.outcome) emit({ event: record.outcome, transfer });
   }
 
   /** The receiver accepted, declined, or has everything. Inside the journal's transaction. */
@@ -203,7 +223,7 @@ export class OutgoingTransfers {
     const reason = sanitiseLine(errorMessage(error));
     journal.transaction(() => {
       journal.append({ kind: 'cancel', transfer, reason }, Date.now());
-      journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled' });
+      journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy: 'me' });
     });
     outbox.flush();
     emit({

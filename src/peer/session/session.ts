@@ -8,7 +8,7 @@ import { DISAPPEAR } from '../../protocol/peer-handshake.js';
 import type { Role } from '../../protocol/transcripts.js';
 import { Disappearing } from './disappearing.js';
 import type { SessionEvent, StatusEvent } from './events.js';
-import type { Journal } from './journal/journal.js';
+import type { Appended, Journal } from './journal/journal.js';
 import { type ContentMessage, SessionLinks } from './links.js';
 import { Outbox } from './outbox.js';
 import { PIPE_STREAM, type Pipe } from './pipe.js';
@@ -124,15 +124,27 @@ export class Session {
       throw new UserError(ExitCode.usage, 'the message is longer than 64 KiB', 'Send it as a file instead.');
     }
     const { journal, emit } = this.#o;
-    const { item, id, fresh } = journal.append(
+    const said = journal.append(
       { kind: 'text', text: text.toWellFormed(), lifetimeMs: this.#disappearing.lifetimeMs },
       Date.now(),
       ref,
     );
+    const { item, id, fresh } = said;
     const at = new Date(item.atMs).toISOString();
     if (fresh) emit({ event: 'message', id, from: 'me', text, at, ...(ref !== undefined && { ref }) });
+    else if (ref !== undefined && journal.isFromBefore(said)) this.#tellAgain(said, ref);
     this.#outbox.flush();
     return id;
+  }
+
+  /** The run that took the ref first may have been killed before it could say so, or before it told of the delivery. */
+  #tellAgain(said: Appended, ref: string): void {
+    const { journal, emit } = this.#o;
+    const { id, item } = said;
+    if (item.body.kind !== 'text') return;
+    const at = new Date(item.atMs).toISOString();
+    emit({ event: 'message', id, from: 'me', text: item.body.text, at, ref, replayed: true });
+    if (journal.isDelivered(said)) emit({ event: 'delivered', id });
   }
 
   send(paths: string[], ref?: string): Promise<string> {

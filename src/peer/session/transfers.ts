@@ -41,7 +41,7 @@ export class Transfers {
     if (!record || record.state === 'finished' || record.state === 'incoming') throw unknownTransfer(transfer);
     const dropped = journal.transaction(() => {
       journal.append({ kind: 'cancel', transfer, reason: '' }, Date.now());
-      return this.#drop(record);
+      return this.#drop(record, 'me');
     });
     dropped();
     outbox.flush();
@@ -97,7 +97,7 @@ export class Transfers {
   #cancelledByPeer(transfer: string, reason: string): AfterCommit {
     const record = this.#context.journal.transfer(transfer);
     if (!record || record.state === 'finished') return () => {};
-    const dropped = this.#drop(record);
+    const dropped = this.#drop(record, 'peer');
     return () => {
       dropped();
       if (record.state !== 'incoming') {
@@ -106,9 +106,9 @@ export class Transfers {
     };
   }
 
-  #drop(record: TransferRecord): AfterCommit {
+  #drop(record: TransferRecord, cancelledBy: 'me' | 'peer'): AfterCommit {
     const incoming = record.direction === 'receive' ? this.incoming.drop(record) : null;
-    this.#context.journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled' });
+    this.#context.journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy });
     return incoming ?? (() => this.outgoing.drop(record.transfer));
   }
 }

@@ -65,7 +65,25 @@ describe('messages', () => {
     await both.link();
     await great.until(() => great.heard().length === 2);
     expect(great.heard()).toEqual(['once', 'other']);
-    expect(small.all('message').map(({ text }) => text)).toEqual(['once', 'other']);
+    const told = small.all('message').map(({ text, ref, replayed }) => ({ text, ref, replayed }));
+    expect(told).toEqual([
+      { text: 'once', ref: 'a' },
+      { text: 'once', ref: 'a', replayed: true },
+      { text: 'other', ref: 'b' },
+    ]);
+  });
+
+  it('whose ref is repeated after a restart tell what became of them meanwhile', async () => {
+    const wire = await both.link();
+    const id = small.session.message('heard', 'a');
+    await small.event('delivered');
+    wire.cut();
+    await small.restart();
+    small.session.message('heard', 'a');
+    expect(small.all('delivered')).toEqual([
+      { event: 'delivered', id },
+      { event: 'delivered', id },
+    ]);
   });
 
   it.each(['', 'x'.repeat(64 * 1024 + 1), 'ä'.repeat(32 * 1024 + 1)])(

@@ -139,8 +139,31 @@ describe('a transfer', () => {
     small.session.message('that was all');
     await great.event('message');
     expect(great.all('offer')).toHaveLength(1);
-    expect(small.all('offered')).toEqual([expect.objectContaining({ transfer, ref: 'ref' })]);
+    const offered = { event: 'offered', transfer, files: [{ name: 'a', size: 3 }], ref: 'ref' };
+    expect(small.all('offered')).toEqual([offered, { ...offered, replayed: true }]);
   });
+
+  it.each(['transferred', 'declined', 'cancelled'] as const)(
+    'whose ref is repeated after a restart is said to be %s, also when its files are gone',
+    async (end) => {
+      await both.link();
+      const path = source(small, 'a', 'one');
+      const transfer = await small.session.send([path], 'ref');
+      await great.event('offer');
+      if (end === 'transferred') await great.session.accept(transfer);
+      else if (end === 'declined') great.session.decline(transfer);
+      else small.session.cancel(transfer);
+      await small.event(end);
+      await small.restart();
+      rmSync(path);
+      expect(await small.session.send([path], 'ref')).toBe(transfer);
+      const by = end === 'cancelled' ? { by: 'me' } : {};
+      expect(small.events.slice(-2)).toEqual([
+        { event: 'offered', transfer, files: [], ref: 'ref', replayed: true },
+        { event: end, transfer, ...by },
+      ]);
+    },
+  );
 
   it('of what is not there is not offered', async () => {
     await expect(small.session.send([join(small.folder, 'missing')])).rejects.toThrow(UserError);

@@ -43,6 +43,8 @@ export class Journal {
   readonly #own: OwnItems;
   readonly #peers: PeerItems;
   readonly #transfers: Transfers;
+  /** My last item when the journal was opened. */
+  readonly #lastBefore: MessageId;
   /** The peers have compared what they hold since the journal was opened; see own-items.ts. */
   #live = false;
 
@@ -54,6 +56,7 @@ export class Journal {
     this.#peers = new PeerItems(database, this.#history);
     this.#transfers = new Transfers(database);
     this.#past = new Past(database, this.#transfers);
+    this.#lastBefore = { journalId: this.id, sequence: this.lastSequence() };
   }
 
   /** Throws a UserError (exit code 2) if it is open in another process, belongs to another key, or cannot be used. */
@@ -109,6 +112,17 @@ export class Journal {
   /** The item that was appended with this ref, if there is one. */
   byRef(ref: string): Appended | null {
     return this.#own.byRef(ref);
+  }
+
+  /** Whether an earlier run of the program appended it; also said of what was renumbered since. */
+  isFromBefore({ id, item }: Appended): boolean {
+    const { journalId, sequence } = this.#lastBefore;
+    return item.sequence <= sequence || id !== messageId(journalId, item.sequence);
+  }
+
+  isDelivered({ id, item }: Appended): boolean {
+    // What is not acknowledged moves to the journal in use.
+    return id !== messageId(this.id, item.sequence) || item.sequence < this.firstUnacknowledged();
   }
 
   /** Items that the peer has not acknowledged, rising. Nothing may be sent before `reconcile`. */

@@ -6,6 +6,7 @@ export interface TransferRecord {
   direction: 'send' | 'receive';
   state: 'incoming' | 'offered' | 'accepted' | 'finished';
   outcome: null | 'transferred' | 'declined' | 'cancelled';
+  cancelledBy?: 'me' | 'peer';
   into: string | null;
   /** Absolute local paths, one per top-level name of the manifest. */
   sources: string[];
