@@ -4,6 +4,7 @@ import type { ManifestEntry } from '../../protocol/messages.js';
 import { describeSystemError } from './disk-errors.js';
 import { READ_ONLY } from './open-flags.js';
 import { digestUpTo, type RunningDigest } from './running-digest.js';
+import { wholeMs } from './whole-ms.js';
 
 /** A file is no longer what was offered. The transfer cannot go on: the receiver accepted something else. */
 export class SourceChangedError extends Error {
@@ -75,8 +76,7 @@ export class SourceFile {
 async function look(file: FileHandle, entry: ManifestEntry): Promise<{ version: string; fits: boolean }> {
   const found = await translate(entry, file.stat({ bigint: true }));
   const { size, mtimeNs } = found;
-  const mtimeMs = Number(mtimeNs >= 0n ? mtimeNs / 1_000_000n : (mtimeNs - 999_999n) / 1_000_000n);
-  const fits = found.isFile() && Number(size) === entry.size && mtimeMs === entry.mtimeMs;
+  const fits = found.isFile() && Number(size) === entry.size && wholeMs(mtimeNs) === entry.mtimeMs;
   return { version: `${size} ${mtimeNs}`, fits };
 }
 

@@ -6,6 +6,7 @@ import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { describeSystemError } from './disk-errors.js';
 import { READ_ONLY } from './open-flags.js';
+import { wholeMs } from './whole-ms.js';
 
 /** How many of a folder's entries are looked at together. */
 const BATCH = 32;
@@ -65,12 +66,18 @@ async function sortedNames(folder: string, path: string, into: Walk): Promise<st
 /** 'unsendable' is what is neither a file nor a folder; 'vanished' went away since its folder was read. */
 async function inspect(source: string, path: string): Promise<ManifestEntry | 'unsendable' | 'vanished'> {
   try {
-    const found = await lstat(source);
+    const found = await lstat(source, { bigint: true });
     const directory = found.isDirectory();
     if (!directory && !found.isFile()) return 'unsendable';
     if (!directory) await (await open(source, READ_ONLY)).close();
-    const { size, mode, mtimeMs } = found;
-    return { path, directory, size: directory ? 0 : size, mode: mode & 0o777, mtimeMs: Math.floor(mtimeMs) };
+    const { size, mode, mtimeNs } = found;
+    return {
+      path,
+      directory,
+      size: directory ? 0 : Number(size),
+      mode: Number(mode) & 0o777,
+      mtimeMs: wholeMs(mtimeNs),
+    };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return 'vanished';
     throw unreadable(source, error);
