@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import os from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
 import { changedPeerKey } from './key-change.js';
+import { syncDirectory } from './session/journal/private-files.js';
 import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
 import { SettingsFile } from './settings/settings-file.js';
 
@@ -209,14 +210,21 @@ function mediatorKey(host: string, port: number): string {
   return `${host.toLowerCase()}:${port}`;
 }
 
+/** Makes the names last in the folder `last`, and in those above it up to `first`. */
+function syncNames(first: string, last: string): void {
+  syncDirectory(last);
+  if (last.length > first.length) syncNames(first, dirname(last));
+}
+
 /**
  * An existing folder is closed to others only if it is empty or already ours: `--home .` must not change the rights of
  * a folder that serves other ends too. What we put into it is private in any case.
  */
 function makePrivateDirectory(path: string): void {
   try {
-    const created = mkdirSync(path, { recursive: true, mode: OWNER_ONLY }) !== undefined;
-    const isOurs = created || existsSync(join(path, 'settings.json')) || readdirSync(path).length === 0;
+    const created = mkdirSync(path, { recursive: true, mode: OWNER_ONLY });
+    if (created !== undefined) syncNames(dirname(created), dirname(path));
+    const isOurs = created !== undefined || existsSync(join(path, 'settings.json')) || readdirSync(path).length === 0;
     if (isOurs && (statSync(path).mode & 0o077) !== 0) chmodSync(path, OWNER_ONLY);
   } catch (error) {
     throw new UserError(

@@ -1,10 +1,11 @@
-import { mkdir, rmdir, unlink } from 'node:fs/promises';
-import { errorCode } from '../../protocol/errors.js';
+import { rmdir, unlink } from 'node:fs/promises';
+import { errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { type Confinement, openFolder } from './folder.js';
 import { claimFolder, finishClaim, finishLanding, putInPlace } from './landing.js';
 import { nameLocally } from './local-name.js';
 import { LocalTree } from './local-tree.js';
+import { makeFolder } from './make-folder.js';
 import type { TempPlace } from './partial-file.js';
 import { ReceiptJournal, type ReceiptStore } from './receipt-journal.js';
 
@@ -56,7 +57,7 @@ export class Destination {
     const journal = new ReceiptJournal(o.store);
     const locals = nameLocally(o.entries);
     const openTree = async () => {
-      await mkdir(o.into, { recursive: true });
+      await makeFolder(o.into);
       return new LocalTree(await openFolder(o.into, o.confinement), o.into, locals, journal.renamed);
     };
     return new Destination(o.entries, journal, await openTree(), openTree);
@@ -192,7 +193,12 @@ export class Destination {
 
   /** Notes all progress and closes everything. */
   async close(): Promise<void> {
-    this.#journal.save();
+    try {
+      this.#journal.save();
+    } catch (error) {
+      // A journal's disk may be full. What was announced is noted, and the rest is found out from this disk.
+      if (!(error instanceof UserError)) throw error;
+    }
     await this.#tree.close();
   }
 }

@@ -33,5 +33,5 @@ const explanations: Record<string, readonly [wrong: string, hint: string]> = {
   ENOTDIR: replaced,
   ELOOP: replaced,
   EEXIST: ['is not a folder', 'choose another one'],
-  ENOENT: ['was taken away while files were coming in', 'accept again'],
+  ENOENT: ['was taken away while files were coming in', 'put it back, or leave it: it is made anew'],
 };

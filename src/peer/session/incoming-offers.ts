@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES } from '../../protocol/constants.js';
 import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
+import { makeFolder } from '../files/make-folder.js';
 import { checkManifest, offeredFiles } from '../files/manifest.js';
 import { ensureRoom } from '../files/space.js';
 import type { TransferRecord } from './journal/journal.js';
@@ -94,7 +94,7 @@ export class IncomingOffers {
     const record = this.#offered(transfer);
     const folder = path.resolve(into ?? this.#defaultInto);
     await ensureRoom(folder, record.bytes);
-    await makeFolder(folder);
+    await makeOrExplain(folder);
     // It may have been answered or cancelled while the disk was asked.
     const current = this.#offered(transfer);
     const accepted: TransferRecord = { ...current, state: 'accepted', into: folder };
@@ -156,9 +156,9 @@ function newRecord(transfer: string): TransferRecord {
   };
 }
 
-async function makeFolder(folder: string): Promise<void> {
+async function makeOrExplain(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw new UserError(
       ExitCode.transferIncomplete,

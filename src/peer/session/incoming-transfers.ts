@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
@@ -9,6 +10,7 @@ import type { TransferRecord } from './journal/journal.js';
 import { ProgressReport } from './progress-report.js';
 import { ReceivingRun } from './receiving-run.js';
 import { type AfterCommit, type TransferContext, transferTrouble } from './transfer-context.js';
+import { Troubles } from './trouble.js';
 
 /** After a full disk, say: the next try. */
 const RETRY_MS = 5_000;
@@ -25,6 +27,7 @@ export class IncomingTransfers {
   /** One start after the other: two at once would write the same file. */
   readonly #starting = new Map<string, Promise<void>>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
+  readonly #troubles = new Troubles();
   readonly #mismatches = new Map<string, number>();
   readonly #discards = new Set<Promise<void>>();
   /** What the disk refused to go on with: its folder may be another one by the next try. */
@@ -66,17 +69,21 @@ export class IncomingTransfers {
   }
 
   /**
-   * Cancelled by either side: nothing more is written, and what was not finished is taken away. Called inside the
-   * journal's transaction, before the manifest goes.
+   * Cancelled by either side: nothing more is written, and what was not finished is taken away. Until that is done the
+   * journal keeps what is needed for it, should this process be killed. Called inside the journal's transaction.
    */
-  drop(record: TransferRecord): AfterCommit {
-    const entries = this.#context.journal.manifest(record.transfer);
+  drop(ended: TransferRecord, isUnderway: boolean): AfterCommit {
+    this.#context.journal.saveTransfer(isUnderway ? { ...ended, state: 'discarding' } : ended);
     return () => {
-      const discard = this.#discard(record, entries)
-        .catch((error) => this.#context.emit(transferTrouble(record.transfer, error)))
-        .finally(() => this.#discards.delete(discard));
-      this.#discards.add(discard);
+      if (isUnderway) this.#discardSoon(ended.transfer);
     };
+  }
+
+  /** What an earlier run did not come to take away. */
+  discardLeftovers(): void {
+    for (const { transfer, state } of this.#context.journal.transfers()) {
+      if (state === 'discarding') this.#discardSoon(transfer);
+    }
   }
 
   step(message: Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>): void {
@@ -144,6 +151,7 @@ export class IncomingTransfers {
     if (this.#told.has(file)) return;
     this.#told.add(file);
     this.#mismatches.delete(transfer);
+    this.#troubles.forget(transfer);
     const { name, path: local, bytes, sha256 } = file;
     this.#context.emit({ event: 'file', transfer, name, path: local, bytes, sha256 });
   }
@@ -157,14 +165,14 @@ export class IncomingTransfers {
   }
 
   async #open(record: TransferRecord, entries: ManifestEntry[]): Promise<Receiving> {
-    const { transfer, into } = record;
+    const { transfer } = record;
     const known = this.#receivings.get(transfer);
     if (known) return known;
     const { journal } = this.#context;
     const receiving = await Receiving.open({
       transfer,
       entries,
-      into: into ?? this.#defaultInto,
+      into: this.#folderOf(record),
       store: {
         load: () => journal.transfer(transfer)?.progress ?? '',
         save: (progress) => {
@@ -176,6 +184,10 @@ export class IncomingTransfers {
     });
     this.#receivings.set(transfer, receiving);
     return receiving;
+  }
+
+  #folderOf({ into }: TransferRecord): string {
+    return into ?? this.#defaultInto;
   }
 
   async #letGo(transfer: string): Promise<void> {
@@ -197,16 +209,28 @@ export class IncomingTransfers {
     outbox.flush();
   }
 
-  async #discard(record: TransferRecord, entries: ManifestEntry[]): Promise<void> {
-    const { transfer } = record;
+  #discardSoon(transfer: string): void {
+    const discard = this.#discard(transfer)
+      .catch((error) => this.#context.emit(transferTrouble(transfer, error)))
+      .finally(() => this.#discards.delete(discard));
+    this.#discards.add(discard);
+  }
+
+  async #discard(transfer: string): Promise<void> {
+    const { journal } = this.#context;
     clearTimeout(this.#retries.get(transfer));
     this.#retries.delete(transfer);
     await this.#starting.get(transfer);
     await this.#stopRuns(transfer);
-    if (record.state !== 'accepted') return;
-    const receiving = await this.#open(record, entries);
-    this.#receivings.delete(transfer);
-    await receiving.discard();
+    const record = journal.transfer(transfer);
+    // To open it would make a folder that is gone, only to find nothing in it.
+    if (record && existsSync(this.#folderOf(record))) {
+      const receiving = await this.#open(record, journal.manifest(transfer));
+      this.#receivings.delete(transfer);
+      await receiving.discard();
+    }
+    const left = journal.transfer(transfer);
+    if (left) journal.saveTransfer({ ...left, state: 'finished' });
   }
 
   #failed(transfer: string, error: unknown): void {
@@ -219,7 +243,9 @@ export class IncomingTransfers {
     if (this.#context.journal.transfer(transfer)?.state !== 'accepted') return;
     if (error instanceof UserError) this.#stale.add(transfer);
     const again = error instanceof DigestMismatchError && this.#countMismatch(transfer) < MAX_MISMATCHES;
-    if (!again) this.#context.emit(transferTrouble(transfer, error));
+    if (!again && this.#troubles.isNews(transfer, error.message, performance.now())) {
+      this.#context.emit(transferTrouble(transfer, error));
+    }
     this.#retry(transfer, again ? 0 : RETRY_MS);
   }
 

@@ -46,6 +46,8 @@ interface Entry extends ChoosableLink {
 const PROBE_MS = 3_000;
 /** Many times what races open. Only the TLS client ends links that are not needed, and it may be the one who means ill. */
 const MAX_LINKS = 64;
+/** How long a link goes unheard before it ends over a disk that takes nothing: each try costs both sides handshakes. */
+const REST_MS = 3_000;
 /** Messages that make us write to the disk, or begin anew with every transfer: far more than honest peers need. */
 const COSTLY_BURST = 100;
 const COSTLY_PER_SECOND = 5;
@@ -62,6 +64,8 @@ export class SessionLinks {
   #reason = '';
   #peerRun = '';
   #trust = new PathTrust();
+  /** Links that end in a moment, because what came over one of them could not be written down. */
+  readonly #resting = new Map<Link, NodeJS.Timeout>();
   readonly #costly = new TokenBucket(COSTLY_BURST, COSTLY_PER_SECOND, performance.now());
 
   constructor(role: Role, handlers: SessionLinksHandlers) {
@@ -129,15 +133,19 @@ export class SessionLinks {
 
   /**
    * A disk that takes nothing more must not lose what the peer said: without an acknowledgement it is said again over
-   * the next link.
+   * the next link. Until then nothing is heard over this one, for what follows makes no sense without it.
    */
   #orRefuse(link: Link, take: () => void): void {
+    if (this.#resting.has(link)) return;
     try {
       take();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
+      this.#resting.set(
+        link,
+        setTimeout(() => link.destroy(error), REST_MS),
+      );
       this.#handlers.onTrouble(error);
-      link.destroy(error);
     }
   }
 
@@ -182,6 +190,8 @@ export class SessionLinks {
   }
 
   #closed(entry: Entry, reason: string): void {
+    clearTimeout(this.#resting.get(entry.link));
+    this.#resting.delete(entry.link);
     if (!this.#entries.delete(entry.link)) return;
     if (!this.#reason || entry.link === this.active) this.#reason = entry.farewell || reason;
     this.#run(this.#choice.closed(entry));
@@ -225,8 +235,10 @@ export class SessionLinks {
     if (!this.#peerHolds) throw new ProtocolError('a link in use before the peer told what it holds');
     this.#everUsed = true;
     const { link } = entry;
+    const before = this.#handlers.held();
     const sameJournal = this.#handlers.reconcile(this.#peerHolds);
-    if (link.facts.role === 'server') link.send({ kind: 'activated', epoch, held: this.#handlers.held() });
+    const held = asFound(before, this.#handlers.held());
+    if (link.facts.role === 'server') link.send({ kind: 'activated', epoch, held });
     // The client has already told of its old journal: the next link begins with the new one.
     if (link.facts.role === 'client' && !sameJournal) link.end('gap');
     else this.#handlers.onUse(link, this.#why);
@@ -244,4 +256,11 @@ export class SessionLinks {
     if (!current) return this.#everUsed ? 'the path before it was lost' : 'first to authenticate';
     return `${next.link.facts.path} is better than ${current.link.facts.path}`;
   }
+}
+
+/** Reconciling passes over items that will not come again. The peer is to see that they were lost here. */
+function asFound(before: Held, now: Held): Held {
+  const { peerJournalId, peerSequence } = before;
+  const isTold = peerJournalId === '' || peerJournalId === now.peerJournalId;
+  return isTold ? { ...now, peerJournalId, peerSequence } : now;
 }

@@ -8,7 +8,16 @@ import { Sending, SourceChangedError } from '../files/sending.js';
 import type { TransferStatus } from './events.js';
 import type { Appended, TransferRecord } from './journal/journal.js';
 import { SendingRun } from './sending-run.js';
-import { type AfterCommit, manifestParts, newTransferId, type TransferContext } from './transfer-context.js';
+import {
+  type AfterCommit,
+  manifestParts,
+  newTransferId,
+  type TransferContext,
+  transferTrouble,
+} from './transfer-context.js';
+
+/** Each is journalled until it is acknowledged: a peer that means ill must not fill the disk by wanting what never was. */
+const MAX_SAID_GONE = 1000;
 
 /** The files that this side sends: offers them, and streams what the receiver wants for as long as there is a link. */
 export class OutgoingTransfers {
@@ -17,6 +26,8 @@ export class OutgoingTransfers {
   readonly #runs = new Map<number, SendingRun>();
   /** One stream after the other: a peer that wants and wants must not make us open file upon file. */
   readonly #running = new Map<string, Promise<void>>();
+  /** Transfers that were wanted and are gone here. */
+  readonly #saidGone = new Set<string>();
   #link: Link | null = null;
 
   constructor(context: TransferContext) {
@@ -144,8 +155,11 @@ export class OutgoingTransfers {
   want(want: Want): void {
     const link = this.#link;
     const record = this.#context.journal.transfer(want.transfer);
-    // It may have been cancelled here while the want was on its way.
-    if (!link || record?.direction !== 'send' || record.state === 'finished') return;
+    if (!link || record?.direction === 'receive') return;
+    if (!record || record.state === 'finished') {
+      this.#sayGone(want.transfer);
+      return;
+    }
     const before = this.#runs.get(want.stream);
     if (before && before.transfer !== want.transfer) throw new ProtocolError('one stream for two transfers');
     this.#stopRun(want.transfer);
@@ -158,6 +172,29 @@ export class OutgoingTransfers {
       want.transfer,
       ended.then(() => run.run()).catch((error) => this.#failed(record, error)),
     );
+  }
+
+  /**
+   * One side was restored from a backup, and this one knows nothing of it or that it is over; or it was cancelled while
+   * the want was on its way, and the peer passes over the second word.
+   */
+  #sayGone(transfer: string): void {
+    if (this.#saidGone.has(transfer) || this.#saidGone.size >= MAX_SAID_GONE) return;
+    this.#saidGone.add(transfer);
+    this.#context.outbox.append([{ kind: 'cancel', transfer, reason: 'the sender knows nothing of it any more' }]);
+  }
+
+  /**
+   * The peer has lost what it had acknowledged, and with it perhaps what was offered: what it still has it passes over.
+   * Inside the journal's transaction.
+   */
+  offerAgain(): void {
+    const { journal } = this.#context;
+    for (const { transfer, direction, state, entries, bytes } of journal.transfers()) {
+      if (direction !== 'send' || state === 'finished') continue;
+      for (const part of manifestParts(transfer, journal.manifest(transfer))) journal.append(part, Date.now());
+      journal.append({ kind: 'offer', transfer, entries, bytes }, Date.now());
+    }
   }
 
   consumed(message: Extract<PeerMessage, { kind: 'consumed' }>): void {
@@ -221,10 +258,17 @@ export class OutgoingTransfers {
     if (!(error instanceof SourceChangedError || error instanceof UserError)) throw error;
     this.#forget(transfer);
     const reason = sanitiseLine(errorMessage(error));
-    journal.transaction(() => {
-      journal.append({ kind: 'cancel', transfer, reason }, Date.now());
-      journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy: 'me' });
-    });
+    try {
+      journal.transaction(() => {
+        journal.append({ kind: 'cancel', transfer, reason }, Date.now());
+        journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy: 'me' });
+      });
+    } catch (full) {
+      // It fails again, and is then given up, when the receiver asks for it over the next link.
+      if (!(full instanceof UserError)) throw full;
+      emit(transferTrouble(transfer, full));
+      return;
+    }
     outbox.flush();
     emit({
       event: 'error',

@@ -3,7 +3,7 @@ import { MAX_TEXT_BYTES } from '../../protocol/constants.js';
 import type { DataChunk } from '../../protocol/data-frames.js';
 import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
-import type { Candidate, Item, Remember } from '../../protocol/messages.js';
+import type { Candidate, Held, Item, Remember } from '../../protocol/messages.js';
 import { DISAPPEAR } from '../../protocol/peer-handshake.js';
 import type { Role } from '../../protocol/transcripts.js';
 import { Disappearing } from './disappearing.js';
@@ -14,6 +14,7 @@ import { Outbox } from './outbox.js';
 import { PIPE_STREAM, type Pipe } from './pipe.js';
 import type { AfterCommit } from './transfer-context.js';
 import { Transfers } from './transfers.js';
+import { Troubles } from './trouble.js';
 
 export interface SessionOptions {
   role: Role;
@@ -49,6 +50,7 @@ export class Session {
   readonly #outbox: Outbox;
   readonly #transfers: Transfers;
   readonly #disappearing: Disappearing;
+  readonly #troubles = new Troubles();
   readonly #closing = new AbortController();
   #pipe: Pipe | null = null;
   #connected = false;
@@ -71,7 +73,7 @@ export class Session {
     });
     this.#links = new SessionLinks(options.role, {
       held: () => options.journal.held(),
-      reconcile: (held) => this.#reconcile(() => options.journal.reconcile(held)),
+      reconcile: (held) => this.#reconcile(held),
       onHold: () => this.#hold(),
       onUse: (link, why) => this.#use(link, why),
       onLost: (reason) => this.#lost(reason),
@@ -83,7 +85,7 @@ export class Session {
       },
       onCandidates: options.onCandidates,
       onDoubt: options.onDoubt,
-      onTrouble: ({ exitCode, message, hint }) => options.emit({ event: 'error', code: exitCode, message, hint }),
+      onTrouble: (error) => this.#trouble(error),
     });
   }
 
@@ -97,12 +99,13 @@ export class Session {
     return link && { link, why: this.#why };
   }
 
-  /** Tells what an earlier run of this program had received and not yet shown. */
+  /** Tells what an earlier run of this program had received and not yet shown, and ends what it was ending. */
   replay(): void {
     const { journal, emit } = this.#o;
+    this.#transfers.incoming.discardLeftovers();
     for (const { id, text, at } of journal.unshown()) {
       emit({ event: 'message', id, from: 'peer', text, at, replayed: true });
-      journal.markShown(id);
+      this.#markShown(id);
     }
     this.#transfers.incoming.offers.replay();
     this.#disappearing.start();
@@ -218,17 +221,38 @@ export class Session {
     await Promise.all([this.#links.end('quit'), this.#transfers.close()]);
   }
 
+  /** What a full disk does not take is shown again by the next run. */
+  #markShown(id: string): void {
+    try {
+      this.#o.journal.markShown(id);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.#trouble(error);
+    }
+  }
+
+  #trouble({ exitCode: code, message, hint }: UserError): void {
+    if (this.#troubles.isNews('', message, performance.now())) this.#o.emit({ event: 'error', code, message, hint });
+  }
+
   #hold(): void {
     this.#outbox.stop();
     this.#transfers.stop();
     this.#pipe?.stop();
   }
 
-  #reconcile(take: () => string[]): boolean {
-    const before = this.#o.journal.id;
-    for (const id of take()) this.#o.emit({ event: 'delivered', id });
+  #reconcile(held: Held): boolean {
+    const { journal, emit } = this.#o;
+    const before = journal.id;
+    const delivered = journal.transaction(() => {
+      const isBehind = journal.isBehind(held);
+      const ids = journal.reconcile(held);
+      if (isBehind) this.#transfers.outgoing.offerAgain();
+      return ids;
+    });
+    for (const id of delivered) emit({ event: 'delivered', id });
     this.#disappearing.schedule();
-    return this.#o.journal.id === before;
+    return journal.id === before;
   }
 
   #use(link: Link, why: string): void {
@@ -312,7 +336,7 @@ export class Session {
         const id = `${journal.peerAck().journalId}-${item.sequence}`;
         return () => {
           emit({ event: 'message', id, from: 'peer', text: body.text, at: timeOf(item.atMs) });
-          journal.markShown(id);
+          this.#markShown(id);
           if (body.lifetimeMs) this.#disappearing.schedule();
         };
       }

@@ -38,7 +38,7 @@ export class Transfers {
   cancel(transfer: string): void {
     const { journal, outbox, emit } = this.#context;
     const record = journal.transfer(transfer);
-    if (!record || record.state === 'finished' || record.state === 'incoming') throw unknownTransfer(transfer);
+    if (record?.state !== 'offered' && record?.state !== 'accepted') throw unknownTransfer(transfer);
     const dropped = journal.transaction(() => {
       journal.append({ kind: 'cancel', transfer, reason: '' }, Date.now());
       return this.#drop(record, 'me');
@@ -96,7 +96,7 @@ export class Transfers {
 
   #cancelledByPeer(transfer: string, reason: string): AfterCommit {
     const record = this.#context.journal.transfer(transfer);
-    if (!record || record.state === 'finished') return () => {};
+    if (!record || record.outcome) return () => {};
     const dropped = this.#drop(record, 'peer');
     return () => {
       dropped();
@@ -107,8 +107,9 @@ export class Transfers {
   }
 
   #drop(record: TransferRecord, cancelledBy: 'me' | 'peer'): AfterCommit {
-    const incoming = record.direction === 'receive' ? this.incoming.drop(record) : null;
-    this.#context.journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy });
-    return incoming ?? (() => this.outgoing.drop(record.transfer));
+    const ended: TransferRecord = { ...record, state: 'finished', outcome: 'cancelled', cancelledBy };
+    if (record.direction === 'receive') return this.incoming.drop(ended, record.state === 'accepted');
+    this.#context.journal.saveTransfer(ended);
+    return () => this.outgoing.drop(record.transfer);
   }
 }

@@ -1,7 +1,8 @@
 import { unwatchFile, watchFile } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type Conf from 'conf';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { syncDirectory } from '../session/journal/private-files.js';
 import type { Contact } from './contact.js';
 import { withLock } from './settings-lock.js';
 
@@ -90,6 +91,8 @@ export class SettingsFile {
         const settings = this.read();
         const result = change(settings);
         this.#conf.store = settings;
+        // The file itself is synced by then; without its name, a power cut would take the contacts' journals with it.
+        syncDirectory(dirname(path));
         return result;
       }),
     );

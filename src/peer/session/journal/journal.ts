@@ -171,6 +171,13 @@ export class Journal {
     };
   }
 
+  /** Whether the peer has lost what it had acknowledged, as after its home was restored from a backup. Before `reconcile`. */
+  isBehind({ peerJournalId, peerSequence }: Held): boolean {
+    const acknowledged = this.firstUnacknowledged() - 1;
+    if (peerJournalId === this.id) return peerSequence < acknowledged;
+    return acknowledged > 0 && (peerJournalId === '' || this.#own.hasId(peerJournalId));
+  }
+
   /**
    * What the peer told when a link began. Returns the ids of the texts that this delivers. If the peer shows that this
    * journal is a restored backup, `id` and the numbers of all that is unacknowledged change, and the peer has to be told

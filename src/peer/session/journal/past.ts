@@ -126,5 +126,5 @@ function* takeFirst(waiting: PositionedTransfer[]): Generator<PastTransfer> {
 
 function stateOf({ state, outcome }: TransferRecord): PastTransfer['state'] | null {
   if (state === 'incoming') return null;
-  return state === 'finished' ? outcome : state;
+  return state === 'offered' || state === 'accepted' ? state : outcome;
 }

@@ -4,7 +4,8 @@ import type { Database } from './database.js';
 export interface TransferRecord {
   transfer: string;
   direction: 'send' | 'receive';
-  state: 'incoming' | 'offered' | 'accepted' | 'finished';
+  /** 'discarding': cancelled, and what had come of it may still be on the disk. */
+  state: 'incoming' | 'offered' | 'accepted' | 'discarding' | 'finished';
   outcome: null | 'transferred' | 'declined' | 'cancelled';
   cancelledBy?: 'me' | 'peer';
   into: string | null;
