@@ -5,7 +5,7 @@ export interface Target {
   seeds(): Buffer[];
   /** Longer inputs are not tried. */
   maxBytes: number;
-  /** An input that takes longer is a finding: a stranger could keep the program from its user. */
+  /** Of the processor. An input that takes longer is a finding: a stranger could keep the program from its user. */
   maxMs: number;
   /** Takes in one input. Throws if anything happened that must not. */
   run(input: Buffer): void | Promise<void>;

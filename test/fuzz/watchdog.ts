@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker, workerData } from 'node:worker_threads';
 
 /** Far above any target's own bound: whoever takes this long will not come back. */
-const HANG_MS = 15_000;
+const HANG_MS = 30_000;
 const LOOK_EVERY_MS = 500;
 const MAX_INPUT_BYTES = 1024 * 1024;
 /** Places of the shared numbers. */
