@@ -54,6 +54,8 @@ export const RELAY_SIGNALLING_BYTES = 256 * 1024;
 
 export const NEW_KEY_BITS = 3072;
 export const PBKDF2_ITERATIONS = 600_000;
+/** Some seconds of hashing; nobody's program asks for more. */
+export const MAX_PBE_ROUNDS = 20_000_000;
 
 /** A stranger may hold a connection open this long without having proved anything. */
 export const HANDSHAKE_DEADLINE_MS = 10_000;

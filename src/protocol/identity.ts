@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { RSA_MAX_BITS, RSA_MIN_BITS, RSA_MIN_EXPONENT } from './constants.js';
+import { MAX_PBE_ROUNDS, RSA_MAX_BITS, RSA_MIN_BITS, RSA_MIN_EXPONENT } from './constants.js';
 import { errorCode } from './errors.js';
-import { holdsWholeDer, type PemBlock, pemBlocks, TruncatedPemError } from './pem.js';
+import { pbeRounds } from './pbe-rounds.js';
+import { derOf, holdsWholeDer, type PemBlock, pemBlocks, TruncatedPemError } from './pem.js';
 
 /** Who somebody is: the RSA public key, and the id that everything else calls it by. */
 export interface PublicIdentity {
@@ -143,7 +144,7 @@ function publicFromBlock(block: PemBlock): PublicIdentity {
 
 function privateKeyFromBlock(block: PemBlock, passphrase: string | undefined): KeyObject {
   if (!block.encrypted) return decode(() => createPrivateKey(block.pem));
-  if (block.label === 'ENCRYPTED PRIVATE KEY' && !holdsWholeDer(block)) throw damaged();
+  if (block.label === 'ENCRYPTED PRIVATE KEY') checkEncryption(block);
   if (passphrase === undefined) {
     throw new PassphraseNeededError(
       'the private key is encrypted, and no passphrase was given',
@@ -164,6 +165,17 @@ function privateKeyFromBlock(block: PemBlock, passphrase: string | undefined): K
       { cause: error },
     );
   }
+}
+
+/** Before a passphrase is hashed: OpenSSL does it as often as the file says, for hours if need be. */
+function checkEncryption(block: PemBlock): void {
+  const rounds = holdsWholeDer(block) ? pbeRounds(derOf(block)) : null;
+  if (rounds === null) throw damaged();
+  if (rounds <= MAX_PBE_ROUNDS) return;
+  throw new UnusableKeyError(
+    `the private key has its passphrase hashed ${rounds} times; at most ${MAX_PBE_ROUNDS} are done here`,
+    'Convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in OLD -out NEW',
+  );
 }
 
 function decode(read: () => KeyObject): KeyObject {

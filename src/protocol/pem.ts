@@ -25,16 +25,19 @@ export function pemBlocks(text: string): PemBlock[] {
   });
 }
 
+/** Of a block without headers. */
+export function derOf({ pem }: PemBlock): Buffer {
+  const base64 = pem
+    .split('\n')
+    .slice(1)
+    .join('')
+    .replace(/-----END.*/, '');
+  return Buffer.from(base64, 'base64');
+}
+
 /** Whether a block without headers decodes to exactly one DER value: what was cut or altered by hand mostly does not. */
 export function holdsWholeDer(block: PemBlock): boolean {
-  const der = Buffer.from(
-    block.pem
-      .split('\n')
-      .slice(1)
-      .join('')
-      .replace(/-----END.*/, ''),
-    'base64',
-  );
+  const der = derOf(block);
   const lengthByte = der[1];
   if (lengthByte === undefined) return false;
   if (lengthByte < 0x80) return der.length === 2 + lengthByte;
