@@ -44,7 +44,7 @@ async function serve(options: ServerOptions, version: string): Promise<void> {
     demo,
     credentials: { identity, certificate: selfSignedCertificate(identity) },
     warn,
-    debug: options.debug ? (text) => complain(`debug: ${text}`) : null,
+    debug: options.debug ? (text) => complain(sanitiseLine(`debug: ${text}`)) : null,
     onKeys: (count) => report.keys(count),
   });
   const where = await mediator.start();
