@@ -65,6 +65,12 @@ describe('the walls of the house stand:', () => {
     expect(uses(sources, writing, allowed, why)).toEqual([]);
   });
 
+  test('nothing starts another program, nor runs what is no part of this one', () => {
+    const why = 'what was received must never come to be run';
+    const running = /['"](node:)?(child_process|vm|cluster)['"]|\beval\(|new Function\(/;
+    expect(uses(sources, running, () => false, why)).toEqual([]);
+  });
+
   test.each([
     ['protobufjs', (file: string) => file === 'protocol/wire.ts', 'only protocol/wire.ts'],
     ['blessed', isFace, 'only files in peer/ui/'],
