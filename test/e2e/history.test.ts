@@ -24,7 +24,7 @@ beforeAll(async () => {
   expect(busy).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('End the other p2p') });
   for (const person of [alice, bob]) await person.stop('SIGTERM');
   await stopAll();
-}, 60_000);
+}, 120_000);
 
 afterEach(stopAll);
 afterAll(() => pair.remove());

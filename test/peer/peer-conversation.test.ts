@@ -8,6 +8,7 @@ import type { SessionEvent } from '../../src/peer/session/events.js';
 import { Journal } from '../../src/peer/session/journal/journal.js';
 import { ExitCode, UserError } from '../../src/protocol/errors.js';
 import type { Identity } from '../../src/protocol/identity.js';
+import { verificationWords } from '../../src/protocol/words.js';
 import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import { identity, startMediator } from '../server/fixture.js';
 import { openSockets } from '../support/streams.js';
@@ -248,7 +249,10 @@ describe('what the mediator does', () => {
       pin: (id) => pinned.push(id),
     });
     judge(bob);
-    expect(() => judge(alice)).toThrow(bob.id);
+    for (const { id } of [alice, bob]) {
+      expect(() => judge(alice)).toThrow(id);
+      expect(() => judge(alice)).toThrow(verificationWords(id).join(' '));
+    }
     expect(pinned).toEqual([bob.id]);
   });
 });

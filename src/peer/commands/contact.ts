@@ -106,8 +106,13 @@ export async function verifyContact(
     { whose: 'yours', id: contact.ownId },
     { whose: name, id: contact.peerId },
   ].sort((a, b) => (a.id < b.id ? -1 : 1));
-  print('Read these words to each other, by telephone or face to face; both of you see them in this order.');
-  for (const { whose, id } of keys) print(`\n${whose}\n  ${verificationWords(id).join(' ')}`);
+  print('Read these words to each other, by voice.\nBoth of you see them in this order.');
+  for (const { whose, id } of keys) {
+    const words = verificationWords(id);
+    const half = words.length / 2;
+    // Two lines: so they fit the narrowest terminals.
+    print(`\n${whose}\n  ${words.slice(0, half).join(' ')}\n  ${words.slice(half).join(' ')}`);
+  }
   print('');
   if (!options.yes && !(await confirmSame())) {
     print(`Nothing was changed: ${name}'s key counts as ${contact.verified ? 'verified' : 'not verified'}.`);

@@ -72,5 +72,5 @@ export function searchLines(found: HistoryLine[], text: string, peerName: string
     const oneLine = sanitiseLine(line.text.replace(/\s*\r?\n\s*/g, ' ↵ '));
     rows.push([span(`${formatDateAndTime(new Date(line.at))} `, 'dim'), who, span(`  ${oneLine}`)]);
   }
-  return linesOf(rows, 2);
+  return { ...linesOf(rows, 2), quotes: found.map(({ id }) => id) };
 }

@@ -51,17 +51,16 @@ export class Transcript {
     return this.#messages.get(id)?.lines.join('\n');
   }
 
-  /** Takes a message off the screen; what stood below it moves up. */
+  /** Takes a message off the screen, with what quotes it; what stood below moves up. */
   remove(id: string): void {
-    const entry = this.#messages.get(id);
-    if (!entry) return;
-    const at = this.#entries.indexOf(entry);
-    this.#entries.splice(at, 1);
+    const shows = (entry: Entry) => (entry.kind === 'message' ? entry.id === id : entry.lines.quotes?.includes(id));
     this.#messages.delete(id);
-    this.#layouts.delete(entry);
-    // The day above it may now have to stand above the next one.
-    const next = this.#entries[at];
-    if (next) this.#layouts.delete(next);
+    // The day above what goes may now have to stand above what follows.
+    for (const [at, entry] of this.#entries.entries()) {
+      if (!shows(entry)) continue;
+      for (const moved of this.#entries.slice(at, at + 2)) this.#layouts.delete(moved);
+    }
+    this.#entries = this.#entries.filter((entry) => !shows(entry));
   }
 
   /** Receipts only go forward: delivered never follows read. */

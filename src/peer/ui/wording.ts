@@ -12,6 +12,8 @@ export interface Lines {
   count: number;
   /** The columns by which what is wrapped goes in. */
   hang?: number;
+  /** Ids of messages that it repeats: it goes when one of them disappears. */
+  quotes?: string[];
   line(index: number): Row;
 }
 

@@ -147,6 +147,7 @@ test('a message that disappears leaves no row, nor a day above nothing', () => {
   transcript.addMessage(line('3', 'third', { at: new Date(2025, 2, 5).toISOString() }));
   const day = view(transcript)[2];
   expect(transcript.textOf('2')).toBe('second');
+  transcript.addNote(DAY, { ...linesOf([[span('1 message with “sec”')]]), quotes: ['0', '2'] });
   transcript.remove('1');
   transcript.remove('2');
   transcript.remove('unknown');
