@@ -143,9 +143,14 @@ export class Mediator {
     this.#admissions += 1;
     const connection = this.#admissions;
     const { peerId, wantedId } = proven.registration;
+    let probeKey: Buffer | null = null;
     const control = new ControlConnection(proven, {
       onMeet: () => this.#handle({ kind: 'meet', connection }),
-      onWantProbes: () => this.#offerProbes(control),
+      onWantProbes: () => {
+        // One at a time: who asks without end must not fill our memory with keys.
+        if (probeKey) this.#reflexive?.forget(probeKey);
+        probeKey = this.#offerProbes(control);
+      },
       onSuccession: (statement) => this.#follow(statement, control, peerId),
       onEnd: (why) => this.#end(connection, peerId, why),
     });
@@ -157,10 +162,11 @@ export class Mediator {
     control.start();
   }
 
-  #offerProbes(control: ControlConnection): void {
+  #offerProbes(control: ControlConnection): Buffer {
     const probeKey = randomBytes(PROBE_KEY_BYTES);
     this.#reflexive?.expect(probeKey);
     control.send({ kind: 'probes', probes: this.#reflexive?.probes ?? [], probeKey });
+    return probeKey;
   }
 
   /** Only the owner of a key may name who comes after it, and only where the operator wants that. */

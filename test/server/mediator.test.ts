@@ -1,9 +1,11 @@
+import dgram from 'node:dgram';
 import { EventEmitter, once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { RELAY_SIGNALLING_BYTES } from '../../src/protocol/constants.js';
 import type { Introduction } from '../../src/protocol/messages.js';
+import { decodeProbeReply, encodeProbe } from '../../src/protocol/probe.js';
 import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import {
   connectTo,
@@ -209,4 +211,22 @@ test('a relay stream without its other end does not hold up the introduction tha
   const [one, other] = await openRelay(where, again);
   one.write('hello');
   expect(String(await once(other, 'data'))).toBe('hello');
+});
+
+test('who asks for probes again has one key, the last', async () => {
+  const running = await startMediator([ann]);
+  const client = await registerWith(running, ann, bob.id);
+  await client.take('waiting');
+  const keys: Buffer[] = [];
+  for (let times = 0; times < 2; times++) {
+    client.send({ kind: 'wantProbes' });
+    keys.push((await client.take('probes')).probeKey);
+  }
+  const socket = dgram.createSocket('udp4');
+  onTestFinished(() => void socket.close());
+  const [port] = running.mediator.udpPorts;
+  // In this order, and to one port: if the first were answered, its answer would be the first.
+  for (const key of keys) socket.send(encodeProbe(key, { nonce: Buffer.alloc(8, 1), cookie: null }), port, '127.0.0.1');
+  const [reply] = (await once(socket, 'message', { signal: AbortSignal.timeout(5_000) })) as [Buffer];
+  expect(keys.map((key) => decodeProbeReply(key, reply) !== null)).toEqual([false, true]);
 });

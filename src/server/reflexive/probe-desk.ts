@@ -48,6 +48,11 @@ export class ProbeDesk {
     });
   }
 
+  /** Probes made with this key are answered no longer. */
+  forget(key: Buffer): void {
+    this.#expected.delete(probeKeyId(key));
+  }
+
   /** The reply to a packet from this source, as long as the packet; null: say nothing. */
   answer(packet: Buffer, source: Endpoint, nowMs: number): Buffer | null {
     // A forged packet may come from port 0, to which nothing can be sent: Node throws.

@@ -62,6 +62,11 @@ export class ReflexiveService {
     this.#desk.expect(key, performance.now());
   }
 
+  /** Probes made with this key are answered no longer. */
+  forget(key: Buffer): void {
+    this.#desk.forget(key);
+  }
+
   /** The port wanted, or else any free one. */
   async #bind(address: string, wanted: number): Promise<number> {
     try {

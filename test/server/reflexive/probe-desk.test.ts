@@ -31,6 +31,14 @@ test('tells a peer where its probe came from, which counts once it has echoed th
   expect(ask(desk, HERE, first?.cookie)).toMatchObject({ seen: HERE, confirmed: true });
 });
 
+test('a key that was taken back is answered no longer, and the others are', () => {
+  const desk = deskThatExpects(KEY, OTHER_KEY);
+  desk.forget(KEY);
+  expect(ask(desk)).toBeNull();
+  expect(ask(desk, HERE, null, 1, OTHER_KEY)).not.toBeNull();
+  expect(desk.size).toBe(1);
+});
+
 test('a cookie counts for no other source and for no other key', () => {
   const desk = deskThatExpects(KEY, OTHER_KEY);
   const cookie = ask(desk)?.cookie ?? null;
