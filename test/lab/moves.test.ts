@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { beginTransfer, throttle } from './freight.js';
+import { directPath } from './gate.js';
 import { LabMeeting } from './meeting.js';
 import { Lab, whyNoLab } from './net.js';
 
@@ -30,19 +31,20 @@ describe.skipIf(why !== null)(`moving in the lab${why ? ` (skipped: ${why})` : '
   it('a transfer whose direct path a firewall cuts goes on over the relay, and messages with it', async () => {
     const sha256 = await startTransfer(120);
     await progressOf(10_000_000);
-    lab.nft(
-      'ga1',
-      'table ip cut {\nchain forward {\ntype filter hook forward priority 5;\nip daddr 203.0.113.0/24 drop\n}\n}\n',
-    );
-    const back = await meeting.event(
-      'a',
-      ({ event, path }) => event === 'connected' && path === 'relay' && isLate(),
-      30_000,
-    );
-    expect(back?.path).toBe('relay');
+    directPath(lab).cut();
+    const cutAt = meeting.elapsedMs;
+    expect(await meeting.isOn(/relay/, 30_000), meeting.account()).toBe(true);
+    expect(meeting.elapsedMs - cutAt).toBeLessThan(10_000);
     meeting.command('a', { command: 'message', text: 'still here' });
     expect(await meeting.event('b', ({ text }) => text === 'still here')).not.toBeNull();
     expect((await meeting.event('b', ({ event }) => event === 'file', 60_000))?.sha256).toBe(sha256);
+  });
+
+  it('an idle session whose path is cut notices within 15 s', async () => {
+    directPath(lab).cut();
+    const cutAt = meeting.elapsedMs;
+    expect(await meeting.isOn(/relay/, 30_000), meeting.account()).toBe(true);
+    expect(meeting.elapsedMs - cutAt).toBeLessThan(15_000);
   });
 
   it('an address that changes in mid-transfer costs seconds, and no byte', async () => {
@@ -76,10 +78,5 @@ describe.skipIf(why !== null)(`moving in the lab${why ? ` (skipped: ${why})` : '
     const far = (event: { event: string; bytes?: unknown }) =>
       event.event === 'progress' && Number(event.bytes) > bytes;
     expect(await meeting.event('b', far)).not.toBeNull();
-  }
-
-  /** Not the first connection of all. */
-  function isLate(): boolean {
-    return meeting.events.a.some(({ event }) => event === 'disconnected');
   }
 });

@@ -133,6 +133,22 @@ describe.skipIf(why !== null)(`in the lab${why ? ` (skipped: ${why})` : ''}`, ()
       });
     });
   }, 400_000);
+
+  if (isFull) {
+    it('ports at random against a port-restricted gateway, 20 times by UDP: direct within 10 s in 19', async () => {
+      const timesMs: number[] = [];
+      for (let run = 0; run < 20; run++) {
+        await inLab({ a: ['port-restricted'], b: ['random'] }, async ({ meet }) => {
+          const meeting = await meet(UDP_ONLY);
+          const online = await meeting.event('b', ({ event }) => event === 'online');
+          const punched = await reachesDirect(meeting);
+          timesMs.push(Math.round((punched?.atMs ?? Number.POSITIVE_INFINITY) - (online?.atMs ?? 0)));
+        });
+      }
+      console.log(`since b was online: ${timesMs.sort((a, b) => a - b).join(', ')} ms`);
+      expect(timesMs.filter((ms) => ms < 10_000).length).toBeGreaterThanOrEqual(19);
+    }, 900_000);
+  }
 });
 
 const FORGETFUL = [
