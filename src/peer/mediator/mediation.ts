@@ -4,6 +4,7 @@ import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import type { Introduction, MediatorMessage } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import { TokenBucket } from '../../protocol/token-bucket.js';
+import { isOwnAddress } from '../paths/addresses.js';
 import { connectToMediator, type MediatorConnection, RefusedError } from './connection.js';
 
 export interface MediationHandlers {
@@ -101,6 +102,10 @@ export class Mediation {
   probe(): void {
     const connection = this.#connection;
     if (!connection) return;
+    if (!isOwnAddress(connection.local.address)) {
+      connection.stream.destroy(new Error('this machine has another address now'));
+      return;
+    }
     const askedAt = performance.now();
     connection.stream.send({ kind: 'ping', nonce: 0 });
     clearTimeout(this.#probeTimer);

@@ -56,6 +56,15 @@ export function hostAddresses(loopbackAllowed: boolean): string[] {
     .slice(0, MAX_HOST_ADDRESSES);
 }
 
+/** Is it still one of this machine's? */
+export function isOwnAddress(address: string): boolean {
+  const plain = plainAddress(address);
+  if (isLoopback(plain)) return true;
+  return Object.values(os.networkInterfaces()).some((addresses) =>
+    addresses?.some((own) => plainAddress(own.address) === plain),
+  );
+}
+
 /** Is it on a network that one of this machine's interfaces is on, with no gateway in between? */
 export function isOnOwnNetwork(address: string): boolean {
   if (isLoopback(address)) return true;

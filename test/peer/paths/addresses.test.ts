@@ -1,7 +1,14 @@
 import os from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hostAddresses, isLoopback, isOnOwnNetwork, isPrivate, isUsable } from '../../../src/peer/paths/addresses.js';
+import {
+  hostAddresses,
+  isLoopback,
+  isOnOwnNetwork,
+  isOwnAddress,
+  isPrivate,
+  isUsable,
+} from '../../../src/peer/paths/addresses.js';
 
 const byte = fc.integer({ min: 0, max: 255 });
 const group = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16));
@@ -116,6 +123,14 @@ describe('this machine', () => {
     for (const { address } of own) expect(isOnOwnNetwork(address)).toBe(true);
     expect(isOnOwnNetwork('198.51.100.77')).toBe(false);
     expect(isOnOwnNetwork('2001:db8:ffff::1')).toBe(false);
+  });
+});
+
+describe('isOwnAddress', () => {
+  it('knows the addresses of this machine, in whatever form the system says them', () => {
+    for (const address of [...hostAddresses(true), '127.0.0.1', '127.0.0.2', '::ffff:127.0.0.1'])
+      expect(isOwnAddress(address)).toBe(true);
+    for (const address of ['198.51.100.77', '2001:db8:ffff::1']) expect(isOwnAddress(address)).toBe(false);
   });
 });
 
