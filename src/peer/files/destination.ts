@@ -2,15 +2,17 @@ import { rmdir, unlink } from 'node:fs/promises';
 import { errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { type Confinement, openFolder } from './folder.js';
-import { claimFolder, finishClaim, finishLanding, putInPlace } from './landing.js';
+import { allOf, claimFolder, finishClaim, finishLanding, isComplete, putInPlace } from './landing.js';
 import { nameLocally } from './local-name.js';
 import { LocalTree } from './local-tree.js';
 import { makeFolder } from './make-folder.js';
-import type { TempPlace } from './partial-file.js';
-import { ReceiptJournal, type ReceiptStore } from './receipt-journal.js';
+import { receiveWhole, type TempPlace, type WholeFile } from './partial-file.js';
+import { type Placing, ReceiptJournal, type ReceiptStore } from './receipt-journal.js';
 
 /** The progress of a file this long is saved at once; that of shorter ones along with the next file. */
 const WORTH_SAVING_BYTES = 1024 * 1024;
+/** Whole files that are received together: each is open meanwhile, and one note in the journal names them all. */
+export const MAX_GROUP = 64;
 
 /** One file, verified, in place and synced. */
 export interface ReceivedFile {
@@ -30,7 +32,7 @@ export class Destination {
   readonly #journal: ReceiptJournal;
   #tree: LocalTree;
   #bytes = 0;
-  #recovered: ReceivedFile | null = null;
+  #recovered: ReceivedFile[] = [];
 
   private constructor(
     entries: readonly ManifestEntry[],
@@ -43,8 +45,9 @@ export class Destination {
     this.#tree = tree;
     this.#openTree = openTree;
     for (const { size } of entries.slice(0, journal.next)) this.#bytes += size;
-    const { placing } = journal;
-    if (placing?.state === 'placed' && placing.sha256 !== '') this.#recovered = this.#received(placing);
+    for (const placing of journal.placing) {
+      if (placing.state === 'placed' && placing.sha256 !== '') this.#recovered.push(this.#received(placing));
+    }
   }
 
   /** `into`: absolute; made if missing. */
@@ -81,10 +84,10 @@ export class Destination {
   }
 
   /**
-   * A file that was put in place without land() having said so, or perhaps without anyone having heard it: the last one
+   * Files that were put in place without land() having said so, or perhaps without anyone having heard it: the last ones
    * of the run before this.
    */
-  get recovered(): ReceivedFile | null {
+  get recovered(): readonly ReceivedFile[] {
     return this.#recovered;
   }
 
@@ -95,20 +98,33 @@ export class Destination {
     await before.close();
   }
 
-  /** Finds out what became of an announced name when a run ended, or the disk failed, in the middle of it. */
+  /** Finds out what became of announced names when a run ended, or the disk failed, in the middle of it. */
   async recover(signal: AbortSignal): Promise<void> {
-    const { placing } = this.#journal;
-    const entry = placing && this.#entries[placing.entry];
-    if (!entry || placing.state === 'placed') return;
+    for (const placing of this.#journal.placing) {
+      const isOpen = placing.state === 'announced' && placing.entry === this.next;
+      if (isOpen && !(await this.#recoverOne(placing, signal))) return;
+    }
+  }
+
+  /** False if it has to come again. */
+  async #recoverOne(placing: Placing, signal: AbortSignal): Promise<boolean> {
+    const entry = this.#entries[placing.entry];
+    if (!entry) return false;
     const folder = await this.#tree.makeParent(placing.entry);
     if (entry.directory) {
       if (await finishClaim(folder, placing.name)) this.#journal.placedFolder(this.#tree.nameOf(placing.entry));
-      return;
+      return true;
     }
     const temp = this.#journal.tempName(placing.entry);
-    if (!(await finishLanding(folder, temp, { ...placing, size: entry.size }, signal))) return;
+    const announced = { ...placing, size: entry.size };
+    if (!(await finishLanding(folder, temp, announced, signal))) {
+      if (!(await isComplete(folder, temp, announced, signal))) return false;
+      const wanted = this.#tree.nameOf(placing.entry);
+      await putInPlace(folder, [{ temp, wanted }], ([name = '']) => this.#journal.rename(name));
+    }
     this.#placed(placing.entry);
-    this.#recovered = this.#received(placing);
+    this.#recovered.push(this.#received(placing));
+    return true;
   }
 
   /** Makes the folders that come before the next file. */
@@ -127,7 +143,7 @@ export class Destination {
   async #claim(entry: number): Promise<void> {
     const top = await this.#tree.makeParent(entry);
     const wanted = this.#tree.nameOf(entry);
-    await claimFolder(top, wanted, (name) => this.#journal.announce(name, ''));
+    await claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }]));
     this.#journal.placedFolder(wanted);
   }
 
@@ -140,14 +156,53 @@ export class Destination {
 
   /** Puts the next file in place, whose sealed temporary file has this digest. */
   async land(sha256: string): Promise<ReceivedFile> {
-    const entry = this.next;
-    const temp = this.#journal.tempName(entry);
-    const folder = await this.#tree.makeParent(entry);
-    const name = await putInPlace(folder, temp, this.#tree.nameOf(entry), (candidate) => {
-      this.#journal.announce(candidate, sha256);
+    const [file] = await this.#landAll([sha256]);
+    if (!file) throw new Error('nothing was put in place');
+    return file;
+  }
+
+  /**
+   * Writes the next files, which lie in one folder, and puts them in place; those before the first whose content is not
+   * what was announced.
+   */
+  async landWhole(files: readonly WholeFile[]): Promise<ReceivedFile[]> {
+    const first = this.next;
+    const folder = await this.#tree.makeParent(first);
+    const write = (file: WholeFile, index: number) => {
+      const place = { folder, name: this.#journal.tempName(first + index) };
+      return receiveWhole(place, this.#entry(first + index), file);
+    };
+    const matches = await allOf(files.map(write));
+    const bad = matches.indexOf(false);
+    const good = bad === -1 ? files : files.slice(0, bad);
+    if (good.length === 0) return [];
+    // After a power failure all of them are there to get the names that were announced.
+    await folder.sync();
+    return this.#landAll(good.map(({ sha256 }) => sha256.toString('hex')));
+  }
+
+  /** How many of the next `count` files, none of them a folder, lie in the same one. */
+  inOneFolder(count: number): number {
+    const parent = this.#tree.parentOf(this.next);
+    let same = 1;
+    while (same < count && this.#tree.parentOf(this.next + same) === parent) same++;
+    return same;
+  }
+
+  async #landAll(digests: readonly string[]): Promise<ReceivedFile[]> {
+    const first = this.next;
+    const moves = digests.map((_, index) => ({
+      temp: this.#journal.tempName(first + index),
+      wanted: this.#tree.nameOf(first + index),
+    }));
+    const folder = await this.#tree.makeParent(first);
+    const announce = (names: string[]) =>
+      this.#journal.announce(names.map((name, index) => ({ name, sha256: digests[index] ?? '' })));
+    const names = await putInPlace(folder, moves, announce);
+    return names.map((name, index) => {
+      this.#placed(first + index);
+      return this.#received({ entry: first + index, name, sha256: digests[index] ?? '' });
     });
-    this.#placed(entry);
-    return this.#received({ entry, name, sha256 });
   }
 
   #placed(entry: number): void {
@@ -176,11 +231,17 @@ export class Destination {
     }
   }
 
-  /** Takes away the next file's temporary file. */
-  async removeTemp(): Promise<void> {
-    if (this.next === this.#entries.length) return;
-    const temp = this.#journal.tempName(this.next);
-    await unlessGone(async () => unlink((await this.#tree.findParent(this.next)).at(temp)));
+  /** Takes away the temporary files that there can be. */
+  async removeTemps(): Promise<void> {
+    const end = Math.min(this.next + MAX_GROUP, this.#entries.length);
+    for (let entry = this.next; entry < end; entry++) {
+      if (!this.#entry(entry).directory) await this.#removeTemp(entry);
+    }
+  }
+
+  async #removeTemp(entry: number): Promise<void> {
+    const temp = this.#journal.tempName(entry);
+    await unlessGone(async () => unlink((await this.#tree.findParent(entry)).at(temp)));
   }
 
   /** Takes away the folders made so far that hold nothing. */

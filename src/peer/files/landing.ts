@@ -8,41 +8,70 @@ import { digestOfFile } from './running-digest.js';
 const FOLDER_OWNER_ONLY = 0o700;
 const FILE_OWNER_ONLY = 0o600;
 
+/** What gets a name: a complete temporary file. */
+export interface Move {
+  temp: string;
+  wanted: string;
+}
+
 /**
- * Gives the complete file `temp` its name without overwriting anything, numbering it if the name is taken; durable on
- * return. `announce` journals each name before it is tried. Resolves to the name.
+ * Gives complete files their names without overwriting anything, numbering those that are taken; durable on return.
+ * `announce` journals all their names before the first is tried. Resolves to the names.
  */
 export function putInPlace(
   folder: Folder,
-  temp: string,
-  wanted: string,
-  announce: (name: string) => void,
-): Promise<string> {
-  return takeName(folder, wanted, false, announce, (name) => moveTo(folder, temp, name));
+  moves: readonly Move[],
+  announce: (names: string[]) => void,
+): Promise<string[]> {
+  const wanted = moves.map((move) => move.wanted);
+  return takeNames(folder, wanted, false, announce, (name, index) => moveTo(folder, moves[index]?.temp ?? '', name));
 }
 
 /** Makes a folder that was not there before, with the same care. */
-export function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): Promise<string> {
-  return takeName(folder, wanted, true, announce, (name) => makeFolder(folder, name));
+export async function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): Promise<void> {
+  const announceIt = ([name = '']: string[]) => announce(name);
+  await takeNames(folder, [wanted], true, announceIt, (name) => makeFolder(folder, name));
 }
 
-async function takeName(
+/** @param take false if the name is taken after all */
+async function takeNames(
   folder: Folder,
-  wanted: string,
+  wanted: readonly string[],
   directory: boolean,
-  announce: (name: string) => void,
-  take: (name: string) => Promise<boolean>,
-): Promise<string> {
-  for (let number = 0; ; number++) {
-    const name = numberedName(wanted, number, directory);
+  announce: (names: string[]) => void,
+  take: (name: string, index: number) => Promise<boolean>,
+): Promise<string[]> {
+  const numbers = wanted.map(() => 0);
+  const names = [...wanted];
+  let left = wanted.map((_, index) => index);
+  while (left.length > 0) {
     // Only free names are announced: what has an announced name after a crash is ours.
-    if (await find(folder, name)) continue;
-    announce(name);
+    const nameFreely = async (index: number) => {
+      const free = await freeName(folder, wanted[index] ?? '', numbers[index] ?? 0, directory);
+      [names[index], numbers[index]] = [free.name, free.number];
+    };
+    await allOf(left.map(nameFreely));
+    announce([...names]);
     await folder.check();
-    if (!(await take(name))) continue;
-    await folder.sync();
-    return name;
+    const taken = await allOf(left.map((index) => take(names[index] ?? '', index)));
+    left = left.filter((_, at) => !taken[at]);
+    for (const index of left) numbers[index] = (numbers[index] ?? 0) + 1;
   }
+  await folder.sync();
+  return names;
+}
+
+async function freeName(folder: Folder, wanted: string, from: number, directory: boolean) {
+  for (let number = from; ; number++) {
+    const name = numberedName(wanted, number, directory);
+    if (!(await find(folder, name))) return { name, number };
+  }
+}
+
+/** All at the same time. A failure is told when all have ended: none is still changing the disk then. */
+export async function allOf<T>(jobs: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(jobs);
+  return Promise.all(jobs);
 }
 
 /** False if the name is taken. */
@@ -137,6 +166,18 @@ export async function finishLanding(
   }
   await folder.sync();
   return true;
+}
+
+/** After a crash: whether the temporary file of what was announced is all there, and only has to get its name. */
+export async function isComplete(
+  folder: Folder,
+  temp: string,
+  announced: { size: number; sha256: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const left = await find(folder, temp);
+  if (!left?.isFile() || Number(left.size) !== announced.size) return false;
+  return (await digestOfFile(folder.at(temp), announced.size, signal)) === announced.sha256;
 }
 
 /** After a crash: whether the folder whose name was announced was made. Nothing is put into it before that is known. */

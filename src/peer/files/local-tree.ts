@@ -39,6 +39,11 @@ export class LocalTree {
     return this.#local(entry).parent === TOP;
   }
 
+  /** Another number for each folder. */
+  parentOf(entry: number): number {
+    return this.#local(entry).parent;
+  }
+
   /** The folder that `entry` is. What find() does not find (ENOENT), make() makes. Open until the next call. */
   find(entry: number): Promise<Folder> {
     return this.#open(entry, (folder, name) => folder.enter(name));

@@ -14,6 +14,28 @@ export interface TempPlace {
   name: string;
 }
 
+/** A file all of whose content is here. */
+export interface WholeFile {
+  parts: Buffer[];
+  sha256: Buffer;
+}
+
+/** Writes a file, verified and durable. False, and nothing is left, if its content is not what `sha256` says. */
+export async function receiveWhole(place: TempPlace, entry: ManifestEntry, file: WholeFile): Promise<boolean> {
+  const partial = await PartialFile.create(place);
+  try {
+    if (file.parts.length > 0) await partial.append(file.parts);
+    if (partial.digest().equals(file.sha256)) {
+      await partial.seal(entry);
+      return true;
+    }
+  } finally {
+    await partial.close();
+  }
+  await unlink(place.folder.at(place.name));
+  return false;
+}
+
 /** The temporary file that an entry is received into, with the running digest of what it holds. */
 export class PartialFile {
   readonly #file: FileHandle;

@@ -22,7 +22,8 @@ export interface Placing {
 interface Notes {
   secret: string;
   next: number;
-  placing: Placing | null;
+  /** Of files, several that follow each other; of folders, one. */
+  placing: Placing[];
   renamed: [entry: number, name: string][];
 }
 
@@ -51,8 +52,8 @@ export class ReceiptJournal {
     return this.#notes.next;
   }
 
-  /** What was announced last; in state 'announced' its fate is open. */
-  get placing(): Placing | null {
+  /** What was announced last, in the manifest's order; in state 'announced' its fate is open. */
+  get placing(): readonly Placing[] {
     return this.#notes.placing;
   }
 
@@ -67,22 +68,31 @@ export class ReceiptJournal {
     return `${TEMP_PREFIX}${random.slice(0, 32)}`;
   }
 
-  /** Saves that entry `next` is about to become `name`, and all progress before it. */
-  announce(name: string, sha256: string): void {
-    this.#notes.placing = { entry: this.next, name, sha256, state: 'announced' };
+  /** Saves that the entries from `next` on are about to get these names, and all progress before them. */
+  announce(names: readonly { name: string; sha256: string }[]): void {
+    this.#notes.placing = names.map((each, index) => ({ entry: this.next + index, ...each, state: 'announced' }));
     this.#saved = false;
     this.save();
   }
 
-  /** What was announced is in place. Not saved at once. */
+  /** Saves that the announced entry `next` is to have another name than was announced. */
+  rename(name: string): void {
+    const placing = this.#placingNext();
+    if (placing) placing.name = name;
+    this.#saved = false;
+    this.save();
+  }
+
+  /** Entry `next`, which was announced, is in place. Not saved at once. */
   placed(): void {
-    if (this.#notes.placing) this.#notes.placing.state = 'placed';
+    const placing = this.#placingNext();
+    if (placing) placing.state = 'placed';
     this.advance();
   }
 
   /** The same for a top-level folder. Saved at once, since what is put into it must be found there. */
   placedFolder(wanted: string): void {
-    const name = this.#notes.placing?.name ?? wanted;
+    const name = this.#placingNext()?.name ?? wanted;
     if (name !== wanted) this.#renamed.set(this.next, name);
     this.placed();
     this.save();
@@ -94,6 +104,10 @@ export class ReceiptJournal {
     this.#saved = false;
   }
 
+  #placingNext(): Placing | undefined {
+    return this.#notes.placing.find(({ entry }) => entry === this.next);
+  }
+
   save(): void {
     if (this.#saved) return;
     this.#store.save(JSON.stringify({ ...this.#notes, renamed: [...this.#renamed] }));
@@ -102,7 +116,7 @@ export class ReceiptJournal {
 }
 
 function newNotes(): Notes {
-  return { secret: randomBytes(16).toString('hex'), next: 0, placing: null, renamed: [] };
+  return { secret: randomBytes(16).toString('hex'), next: 0, placing: [], renamed: [] };
 }
 
 /** The journal's cipher does not notice a damaged disk, and what is believed here names files. */
@@ -126,7 +140,7 @@ function isWhole({ secret, next, placing, renamed }: Notes): boolean {
   return (
     /^[0-9a-f]{32}$/.test(secret) &&
     isIndex(next) &&
-    (placing === null || isPlacing(placing)) &&
+    placing.every(isPlacing) &&
     renamed.every(([entry, name]) => isIndex(entry) && isName(name))
   );
 }

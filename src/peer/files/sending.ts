@@ -11,6 +11,8 @@ export { SourceChangedError } from './source-file.js';
 
 /** How often a file is looked at while it is read. Before its end is told it is looked at in any case. */
 const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
+/** A file that fits into one piece is read at once, and so many at the same time. */
+const FILES_AHEAD = 16;
 /** Reading less than this again costs next to nothing. */
 const WORTH_REMEMBERING_BYTES = 1024 * 1024;
 
@@ -67,11 +69,37 @@ export class Sending {
   }
 
   async *#stream({ entry: first, checkpoints }: Wanted, signal: AbortSignal): AsyncGenerator<Piece, void> {
-    for (let index = first; index < this.entries.length; index++) {
-      signal.throwIfAborted();
-      const entry = this.entries[index];
-      if (entry && !entry.directory) yield* this.#file(index, entry, index === first ? checkpoints : null, signal);
-      else if (index === first) yield { kind: 'resume', entry: index, offset: 0 };
+    const small = new SmallFilesAhead((index) => this.#wholeFile(index));
+    try {
+      for (let index = first; index < this.entries.length; index++) {
+        signal.throwIfAborted();
+        const entry = this.entries[index];
+        if (entry && index > first && isSmall(entry)) yield* await small.take(index, this.entries);
+        else if (entry && !entry.directory)
+          yield* this.#file(index, entry, index === first ? checkpoints : null, signal);
+        else if (index === first) yield { kind: 'resume', entry: index, offset: 0 };
+      }
+    } finally {
+      await small.settle();
+    }
+  }
+
+  async #wholeFile(index: number): Promise<Piece[]> {
+    const entry = this.entries[index];
+    if (!entry) throw new RangeError(`no entry ${index}`);
+    const source = await SourceFile.open(this.#pathOf(entry), entry);
+    try {
+      const digest = new RunningDigest();
+      const pieces: Piece[] = [];
+      if (entry.size > 0) {
+        const bytes = await source.read(0, entry.size);
+        digest.update(bytes);
+        pieces.push({ kind: 'data', entry: index, offset: 0, bytes });
+        await source.checkUnchanged();
+      }
+      return [...pieces, { kind: 'fileEnd', entry: index, size: entry.size, sha256: digest.digest() }];
+    } finally {
+      await source.close();
     }
   }
 
@@ -129,6 +157,45 @@ export class Sending {
     const [top = '', ...rest] = path.split('/');
     return join(this.#sources.get(top) ?? '', ...rest);
   }
+}
+
+/** The small files that follow one being sent, on their way into memory. */
+class SmallFilesAhead {
+  readonly #read: (index: number) => Promise<Piece[]>;
+  readonly #reading = new Map<number, Promise<Piece[]>>();
+
+  constructor(read: (index: number) => Promise<Piece[]>) {
+    this.#read = read;
+  }
+
+  take(index: number, entries: readonly ManifestEntry[]): Promise<Piece[]> {
+    for (let next = index; next < index + FILES_AHEAD; next++) {
+      const entry = entries[next];
+      if (entry && isSmall(entry)) this.#begin(next);
+    }
+    const pieces = this.#begin(index);
+    this.#reading.delete(index);
+    return pieces;
+  }
+
+  /** Resolves when no file is open any more. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#reading.values());
+  }
+
+  #begin(index: number): Promise<Piece[]> {
+    const begun = this.#reading.get(index);
+    if (begun) return begun;
+    const pieces = this.#read(index);
+    // A failure is met when its file's turn comes, if it ever does.
+    pieces.catch(() => {});
+    this.#reading.set(index, pieces);
+    return pieces;
+  }
+}
+
+function isSmall({ directory, size }: ManifestEntry): boolean {
+  return !directory && size <= DATA_CHUNK_BYTES;
 }
 
 function crosses(boundary: number, from: number, to: number): boolean {

@@ -3,11 +3,18 @@ import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
-import type { ReceivedFile, Receiving } from '../files/receiving.js';
+import { MAX_GROUP, type ReceivedFile, type Receiving, type WholeFile } from '../files/receiving.js';
 
 type Step =
   | { kind: 'data'; entry: number; offset: number; parts: Buffer[]; length: number }
   | Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>;
+
+interface Whole extends WholeFile {
+  entry: number;
+  length: number;
+  /** How many steps it came in. */
+  steps: number;
+}
 
 export interface ReceivingRunHandlers {
   onProgress(entry: number): void;
@@ -59,7 +66,7 @@ export class ReceivingRun {
   async start(): Promise<void> {
     const { entry, checkpoints } = await this.#receiving.want();
     if (this.#stopped) return;
-    if (this.#receiving.recovered) this.#handlers.onFile(this.#receiving.recovered);
+    for (const file of this.#receiving.recovered) this.#handlers.onFile(file);
     if (this.#receiving.finished) return this.#complete();
     this.#link.send({ kind: 'want', transfer: this.transfer, stream: this.stream, entry, checkpoints });
   }
@@ -107,8 +114,10 @@ export class ReceivingRun {
   async #work(): Promise<void> {
     this.#isWriting = true;
     try {
-      for (let step = this.#steps.shift(); step && !this.#stopped; step = this.#steps.shift()) {
-        await this.#take(step);
+      while (this.#steps.length > 0 && !this.#stopped) {
+        const whole = this.#resumed ? this.#wholeFiles() : [];
+        if (whole.length > 0) await this.#takeWhole(whole);
+        else await this.#takeOne();
         if (!this.#isFull()) this.#letFlow();
       }
     } catch (error) {
@@ -121,7 +130,9 @@ export class ReceivingRun {
     }
   }
 
-  async #take(step: Step): Promise<void> {
+  async #takeOne(): Promise<void> {
+    const step = this.#steps.shift();
+    if (!step) return;
     if (step.kind === 'resume') {
       if (this.#resumed) throw new ProtocolError('a stream resumed twice');
       this.#resumed = true;
@@ -131,6 +142,53 @@ export class ReceivingRun {
     if (step.kind === 'data') return this.#write(step);
     this.#handlers.onFile(await this.#receiving.fileEnd(step.entry, step.size, step.sha256));
     this.#tellConsumed(FILE_END_COST);
+    if (this.#receiving.finished) await this.#complete();
+  }
+
+  /** The files all of which came meanwhile. */
+  #wholeFiles(): Whole[] {
+    const files: Whole[] = [];
+    let bytes = 0;
+    for (let at = 0; files.length < MAX_GROUP; ) {
+      const file = this.#wholeFileAt(at);
+      if (!file || (files[0] && file.entry !== files[0].entry + files.length)) break;
+      bytes += file.length;
+      if (bytes > MAX_BATCH_BYTES) break;
+      at += file.steps;
+      files.push(file);
+    }
+    return files;
+  }
+
+  #wholeFileAt(at: number): Whole | null {
+    const entry = entryOf(this.#steps[at]);
+    const parts: Buffer[] = [];
+    let length = 0;
+    let end = at;
+    for (let step = this.#steps[end]; step?.kind === 'data'; step = this.#steps[end]) {
+      if (step.entry !== entry || step.offset !== length) return null;
+      parts.push(...step.parts);
+      length += step.length;
+      end += 1;
+    }
+    const last = this.#steps[end];
+    if (last?.kind !== 'fileEnd' || last.entry !== entry || last.size !== length) return null;
+    return { entry, parts, length, sha256: last.sha256, steps: end + 1 - at };
+  }
+
+  async #takeWhole(files: Whole[]): Promise<void> {
+    const first = files[0]?.entry ?? 0;
+    const received = await this.#receiving.whole(first, files);
+    const done = files.slice(0, received.length);
+    this.#steps.splice(
+      0,
+      done.reduce((sum, { steps }) => sum + steps, 0),
+    );
+    const bytes = done.reduce((sum, { length }) => sum + length, 0);
+    this.#waitingBytes -= bytes;
+    for (const file of received) this.#handlers.onFile(file);
+    this.#tellConsumed(bytes + done.length * FILE_END_COST);
+    this.#handlers.onProgress(first + done.length - 1);
     if (this.#receiving.finished) await this.#complete();
   }
 
@@ -168,4 +226,8 @@ export class ReceivingRun {
     // Also if it was stopped meanwhile: everything is in place, and there is nothing to go on with.
     this.#handlers.onComplete();
   }
+}
+
+function entryOf(step: Step | undefined): number {
+  return step?.entry ?? -1;
 }

@@ -136,6 +136,8 @@ function verifiedRow(verified: boolean, peerName: string): Row {
 }
 
 function tellTransfer(event: SessionEvent, entry: TransferEntry, peerName: string): [string, Tone] | undefined {
+  // Long to find out for an offer of many files, each of which has events of its own.
+  if (event.event === 'file' || event.event === 'progress') return undefined;
   const title = transferTitle(entry);
   const mine = entry.direction === 'send';
   switch (event.event) {

@@ -59,6 +59,7 @@ async function manifestOf(tree: Record<string, string | Buffer>, names: string[]
 describe('a receiver that is killed', { timeout: 180_000 }, () => {
   const files = {
     'd/a': 'alpha',
+    'd/b': 'also',
     'd/empty/': '',
     'd/s/b': 'beta',
     'note.txt': 'note',
@@ -71,12 +72,12 @@ describe('a receiver that is killed', { timeout: 180_000 }, () => {
   async function expected(): Promise<Record<string, string>> {
     const base = scratchFolder();
     plant(base, { ...taken, 'note (1).txt': 'note', 'big.bin': files['big.bin'], zero: '' });
-    plant(base, { 'd (1)/a': 'alpha', 'd (1)/empty/': '', 'd (1)/s/b': 'beta' });
+    plant(base, { 'd (1)/a': 'alpha', 'd (1)/b': 'also', 'd (1)/empty/': '', 'd (1)/s/b': 'beta' });
     return survey(base);
   }
 
   /** Kills a run before that step (0: not at all), goes on with another, and looks at what came of both. */
-  async function receiveTwice(plan: Pick<CrashPlan, 'manifest' | 'confinement' | 'links' | 'dieBefore'>) {
+  async function receiveTwice(plan: Pick<CrashPlan, 'manifest' | 'confinement' | 'links' | 'dieBefore' | 'together'>) {
     const base = scratchFolder();
     const into = join(base, 'into');
     const notes = join(base, 'notes');
@@ -102,7 +103,7 @@ describe('a receiver that is killed', { timeout: 180_000 }, () => {
     const { files } = await run(sending, receiving);
     await receiving.complete();
     await sending.close();
-    return [...(receiving.recovered ? [receiving.recovered] : []), ...files].map(({ path }) => path);
+    return [...receiving.recovered, ...files].map(({ path }) => path);
   }
 
   /** Two at a time: so many cores there are. */
@@ -115,20 +116,24 @@ describe('a receiver that is killed', { timeout: 180_000 }, () => {
     await Promise.all([worker(), worker()]);
   }
 
-  it.each(kinds)('before any step whatever, goes on to the very same result (%s folders)', async (confinement) => {
-    const manifest = await manifestOf(files, names);
-    const whole = {
-      found: await expected(),
-      reported: ['big.bin', 'd (1)/a', 'd (1)/s/b', 'note (1).txt', 'zero'],
-    };
-    const plan = { manifest, confinement, links: true };
-    const { steps, ...uninterrupted } = await receiveTwice({ ...plan, dieBefore: 0 });
-    expect(uninterrupted).toEqual(whole);
-    await forEachStep(steps ?? 0, async (dieBefore) => {
-      const outcome = await receiveTwice({ ...plan, dieBefore });
-      expect(outcome, `killed before step ${dieBefore}`).toEqual({ ...whole, steps: null });
-    });
-  });
+  const ways = [...kinds.map((kind) => [kind, false] as const), [kinds[0] ?? 'checked', true] as const];
+  it.each(ways)(
+    'before any step whatever, goes on to the very same result (%s folders, together: %s)',
+    async (confinement, together) => {
+      const manifest = await manifestOf(files, names);
+      const whole = {
+        found: await expected(),
+        reported: ['big.bin', 'd (1)/a', 'd (1)/b', 'd (1)/s/b', 'note (1).txt', 'zero'],
+      };
+      const plan = { manifest, confinement, links: true, together };
+      const { steps, ...uninterrupted } = await receiveTwice({ ...plan, dieBefore: 0 });
+      expect(uninterrupted).toEqual(whole);
+      await forEachStep(steps ?? 0, async (dieBefore) => {
+        const outcome = await receiveTwice({ ...plan, dieBefore });
+        expect(outcome, `killed before step ${dieBefore}`).toEqual({ ...whole, steps: null });
+      });
+    },
+  );
 
   it('before any step whatever, on a disk without hard links, overwrites and loses nothing', async () => {
     const manifest = await manifestOf(files, ['d', 'note.txt']);

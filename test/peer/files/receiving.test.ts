@@ -28,7 +28,7 @@ import { memoryStore, openReceiving } from './helpers/transfer.js';
 import { noise, plant, sha256, survey } from './helpers/tree.js';
 
 const MIB = 1024 * 1024;
-const PLACED_ELSEWHERE = '"placing":{"entry":0,"name":"../x","sha256":"","state":"placed"}';
+const PLACED_ELSEWHERE = '"placing":[{"entry":0,"name":"../x","sha256":"","state":"placed"}]';
 const kinds: Confinement[] = existsSync('/proc/self/fd') ? ['held', 'checked'] : ['checked'];
 
 async function begin(
@@ -386,7 +386,7 @@ describe('going on', () => {
   it.each([
     ['no JSON', () => '{'],
     ['notes of another form', () => '{"secret":"x"}'],
-    ['a name that leads elsewhere', (json: string) => json.replace('"placing":null', PLACED_ELSEWHERE)],
+    ['a name that leads elsewhere', (json: string) => json.replace('"placing":[]', PLACED_ELSEWHERE)],
   ])('is a sentence and not a guess if its notes were damaged into %s', async (_, damage) => {
     const { store, into } = await interruptedAt(5);
     store.json = damage(store.json);
@@ -451,11 +451,11 @@ describe('going on', () => {
     const store = memoryStore();
     const two = [aFile('a', 1), aFile('b', 1)];
     const first = await begin(two, undefined, store);
-    expect(first.receiving.recovered).toBe(null);
+    expect(first.receiving.recovered).toEqual([]);
     const [reported] = await send(first.receiving, { 0: 'a' });
     await first.receiving.suspend();
     const second = await begin(two, first.into, store);
-    expect(second.receiving.recovered).toEqual(reported);
+    expect(second.receiving.recovered).toEqual([reported]);
     expect(second.receiving.bytesInPlace).toBe(1);
   });
 

@@ -9,7 +9,7 @@ import type { Confinement } from '../../../../src/peer/files/folder.js';
 import type { LocalManifest } from '../../../../src/peer/files/manifest.js';
 import { Receiving } from '../../../../src/peer/files/receiving.js';
 import { Sending } from '../../../../src/peer/files/sending.js';
-import { hand } from './hand.js';
+import { hand, handTogether } from './hand.js';
 
 export interface CrashPlan {
   manifest: LocalManifest;
@@ -21,6 +21,8 @@ export interface CrashPlan {
   confinement: Confinement;
   /** False: as on a file system without hard links. */
   links: boolean;
+  /** Files that follow each other are handed over together. */
+  together?: boolean;
 }
 
 const plan: CrashPlan = JSON.parse(readFileSync(0, 'utf8'));
@@ -66,11 +68,15 @@ const { into, confinement } = plan;
 const { signal } = new AbortController();
 await watchDisk();
 const receiving = await Receiving.open({ transfer: '', entries, into, store, signal, confinement });
-if (receiving.recovered) console.log(receiving.recovered.path);
+for (const file of receiving.recovered) console.log(file.path);
 const sending = new Sending({ transfer: '', entries, sources });
-for await (const piece of sending.pieces(await receiving.want(), signal)) {
-  const file = await hand(piece, receiving);
-  if (file) console.log(file.path);
+const pieces = sending.pieces(await receiving.want(), signal);
+if (plan.together) await handTogether(pieces, receiving, (file) => console.log(file.path));
+else {
+  for await (const piece of pieces) {
+    const file = await hand(piece, receiving);
+    if (file) console.log(file.path);
+  }
 }
 await receiving.complete();
 await sending.close();

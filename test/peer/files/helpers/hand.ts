@@ -17,3 +17,38 @@ function split(bytes: Buffer): Buffer[] {
     bytes.subarray(index * RECORD_BYTES, (index + 1) * RECORD_BYTES),
   );
 }
+
+/** Hands over all files together that follow each other and are whole, as a session does that has them already. */
+export async function handTogether(
+  pieces: AsyncIterable<Piece>,
+  receiving: Receiving,
+  tell: (file: ReceivedFile) => void,
+): Promise<void> {
+  const waiting: { entry: number; parts: Buffer[]; sha256: Buffer }[] = [];
+  const handOver = async () => {
+    while (waiting[0]) {
+      const done = await receiving.whole(waiting[0].entry, waiting);
+      waiting.splice(0, done.length);
+      for (const file of done) tell(file);
+    }
+  };
+  let parts: Piece[] = [];
+  for await (const piece of pieces) {
+    parts.push(piece);
+    if (piece.kind === 'data') continue;
+    const data = parts.filter((part) => part.kind === 'data');
+    const follows = waiting.length === 0 || piece.entry === (waiting.at(-1)?.entry ?? 0) + 1;
+    if (piece.kind === 'resume' || !follows) await handOver();
+    if (piece.kind === 'resume') await receiving.resume(piece.entry, piece.offset);
+    else if (data[0] === undefined || data[0].offset === 0) {
+      waiting.push({ entry: piece.entry, parts: data.map(({ bytes }) => bytes), sha256: piece.sha256 });
+    } else {
+      for (const part of parts) {
+        const file = await hand(part, receiving);
+        if (file) tell(file);
+      }
+    }
+    parts = [];
+  }
+  await handOver();
+}
