@@ -49,12 +49,13 @@ export class Home {
   /**
    * The contact of these two keys, which is begun without a name if there is none. One without a name takes over where
    * it is to be met now; a saved one keeps what was saved.
+   * @param formerOwnIds of keys that `details.ownId` has followed: the contact may know us by one of them still
    * @throws UserError if the file of the peer's key held another one when it was used before
    */
-  contactFor(details: Omit<NewContact, 'name'>): Contact {
+  contactFor(details: Omit<NewContact, 'name'>, formerOwnIds: readonly string[] = []): Contact {
     return this.#settings.change(({ contacts }) => {
-      const known = contacts.find((contact) => isSamePair(contact, details));
-      if (known?.name === null) return Object.assign(known, details);
+      const known = findPair(contacts, details, formerOwnIds);
+      if (known?.name === null) return Object.assign(known, placeOf(details));
       if (known === undefined) refuseReplacedFile(contacts, details);
       return known ?? begin(contacts, { ...details, name: null });
     });
@@ -64,7 +65,7 @@ export class Home {
    * Saves a contact under a name. A conversation that these two keys began without one goes on under it.
    * @throws UserError if the name cannot be used or is taken, or if these two keys have one already
    */
-  addContact(details: NewContact & { name: string }): Contact {
+  addContact(details: NewContact & { name: string }, formerOwnIds: readonly string[] = []): Contact {
     const name = checkContactName(details.name);
     return this.#settings.change(({ contacts }) => {
       const namesake = contacts.find((contact) => contact.name === name);
@@ -76,9 +77,9 @@ export class Home {
         const hint = `Choose another name, or remove it first: p2p contact remove ${name}`;
         throw new UserError(ExitCode.usage, `there is already a contact named ${name}`, hint);
       }
-      const known = contacts.find((contact) => isSamePair(contact, details));
+      const known = findPair(contacts, details, formerOwnIds);
       if (known === undefined) return begin(contacts, { ...details, name });
-      if (known.name === null) return Object.assign(known, details, { name });
+      if (known.name === null) return Object.assign(known, placeOf(details), { name });
       throw new UserError(
         ExitCode.usage,
         `the peer with this key is already saved as ${displayName(known)}`,
@@ -138,8 +139,8 @@ export class Home {
   }
 
   /** The contact of these two keys, if they have ever talked or were saved. */
-  findContact(pair: Pick<Contact, 'ownId' | 'peerId'>): Contact | null {
-    return this.#settings.read().contacts.find((contact) => isSamePair(contact, pair)) ?? null;
+  findContact(pair: Pair, formerOwnIds: readonly string[] = []): Contact | null {
+    return findPair(this.#settings.read().contacts, pair, formerOwnIds) ?? null;
   }
 
   /** Whether anything was ever written down about the contact. */
@@ -192,8 +193,19 @@ function refuseReplacedFile(contacts: Contact[], { ownId, peerId, peerFile }: Om
   throw changedPeerKey(`the file ${peerFile}`, { before: before.peerId, now: peerId }, hint);
 }
 
-function isSamePair(a: Pick<Contact, 'ownId' | 'peerId'>, b: Pick<Contact, 'ownId' | 'peerId'>): boolean {
-  return a.ownId === b.ownId && a.peerId === b.peerId;
+type Pair = Pick<Contact, 'ownId' | 'peerId'>;
+
+/** Keys of either side may have followed others: the contact is the same. */
+function findPair(contacts: Contact[], { ownId, peerId }: Pair, formerOwnIds: readonly string[]): Contact | undefined {
+  const isExact = (contact: Contact) => contact.ownId === ownId && contact.peerId === peerId;
+  const isDescended = (contact: Contact) =>
+    [ownId, ...formerOwnIds].includes(contact.ownId) &&
+    [contact.peerId, ...(contact.formerPeerIds ?? [])].includes(peerId);
+  return contacts.find(isExact) ?? contacts.find(isDescended);
+}
+
+function placeOf({ host, port, keys }: Pick<Contact, 'host' | 'port' | 'keys'>) {
+  return { host, port, keys };
 }
 
 function throwUnknown(name: string, contacts: Contact[]): never {

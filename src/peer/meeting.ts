@@ -2,6 +2,7 @@ import type { UserError } from '../protocol/errors.js';
 import type { Identity, PublicIdentity } from '../protocol/identity.js';
 import type { Link } from '../protocol/link.js';
 import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
+import type { Succession } from '../protocol/succession.js';
 import type { TlsCredentials } from '../protocol/tls.js';
 import { Improvement } from './improvement.js';
 import type { MediatorConnection } from './mediator/connection.js';
@@ -18,6 +19,10 @@ export interface MeetingOptions {
   host: string;
   port: number;
   identity: Identity;
+  /** What our key says of the one that follows it. */
+  succession: Succession | null;
+  /** The mediator has admitted us before: that it is away now is no reason to give up. */
+  patient: boolean;
   credentials: TlsCredentials;
   peer: PublicIdentity;
   allowed: readonly PathKind[];
@@ -35,6 +40,8 @@ export interface MeetingOptions {
   memory: { load(): string; save(text: string): void };
   addLink(link: Link, generation: number): void;
   emit(event: SessionEvent): void;
+  /** The mediator admits our successor now. */
+  onSucceeded(): void;
   onFatal(error: UserError): void;
 }
 
@@ -80,7 +87,8 @@ export class Meeting {
       identity: options.identity,
       wantedId: options.peer.id,
       judge: options.judgeMediator,
-      hopes: () => options.activeLink() !== null || this.#serverless?.hopes === true,
+      hopes: () => options.patient || options.activeLink() !== null || this.#serverless?.hopes === true,
+      succession: options.succession,
       handlers: {
         onOnline: () => {
           this.#everOnline = true;
@@ -92,6 +100,9 @@ export class Meeting {
         onIntroduction: (introduction, connection) => this.#introduced(introduction, connection),
         onOffline: (reason) => this.#offline(reason),
         onUnreachable: (reason) => this.#unreachable(reason),
+        onSucceeded: (admitted) => {
+          if (admitted) options.onSucceeded();
+        },
         onFatal: (error) => this.#fatal(error),
       },
     });
@@ -113,6 +124,10 @@ export class Meeting {
   /** The mediator has admitted us at some time. */
   get everOnline(): boolean {
     return this.#everOnline;
+  }
+
+  get online(): boolean {
+    return this.#mediation.online;
   }
 
   get peerAbsent(): boolean {

@@ -1,23 +1,28 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ExitCode, UserError } from '../protocol/errors.js';
+import { ExitCode, LinkClosedError, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
-import type { Identity, PublicIdentity } from '../protocol/identity.js';
+import { type PublicIdentity, shortId } from '../protocol/identity.js';
+import type { Link } from '../protocol/link.js';
 import type { PathKind } from '../protocol/messages.js';
-import { roleOf } from '../protocol/peer-handshake.js';
+import { roleOf, SUCCESSION } from '../protocol/peer-handshake.js';
 import { verificationWords } from '../protocol/words.js';
+import type { OwnKeys } from './former-keys.js';
 import { compareKeys } from './key-change.js';
+import { KnownKey } from './known-key.js';
+import { successionOf } from './mediator/other-keys.js';
 import { Meeting } from './meeting.js';
 import type { Conversation, HistoryLine, PathReport, PeerCard, Verification } from './session/conversation.js';
 import type { SessionEvent, StatusEvent } from './session/events.js';
 import type { Journal } from './session/journal/journal.js';
+import { PeerKeys } from './session/peer-keys.js';
 import { Pipe } from './session/pipe.js';
 import { Session } from './session/session.js';
 
 export interface PeerConversationOptions {
   host: string;
   port: number;
-  identity: Identity;
+  own: OwnKeys;
   peer: PublicIdentity;
   card: PeerCard;
   journal: Journal;
@@ -28,6 +33,10 @@ export interface PeerConversationOptions {
   judgeMediator(shown: PublicIdentity): void;
   /** Keeps what the person said of the peer's key. */
   saveVerified(verified: boolean): void;
+  /** The peer knows us by this key from now on. Throws a UserError if that cannot be written down. */
+  onKnownAs?(identity: PublicIdentity): void;
+  /** The person follows the peer to this key. Throws a UserError if that cannot be written down: then nothing changes. */
+  onFollow?(peer: PublicIdentity): void;
   /** Nothing more can come of it: the program should end with this error's exit code. */
   onFatal(error: UserError): void;
 }
@@ -39,7 +48,20 @@ const LONGEST_FLUSH_MS = 1_500;
 export class PeerConversation implements Conversation {
   readonly #o: PeerConversationOptions;
   readonly #session: Session;
-  readonly #meeting: Meeting;
+  readonly #peerKeys: PeerKeys;
+  readonly #keys: KnownKey;
+  #peer: PublicIdentity;
+  #card: PeerCard;
+  #meeting: Meeting;
+  /** Of the meetings, one for each pair of keys: what an earlier one still says does not count. */
+  #turn = 0;
+  #everOnline = false;
+  /** The mediator admits the newest of our keys. */
+  #isReady = false;
+  #isChanging = false;
+  /** Keys of ours under which the peer has opened a link. */
+  readonly #knownAs = new Set<string>();
+  #impostorSeen = false;
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #everConnected = false;
   #verified: boolean;
@@ -49,46 +71,49 @@ export class PeerConversation implements Conversation {
   constructor(options: PeerConversationOptions) {
     this.#o = options;
     this.#verified = options.card.verified;
-    const { identity, peer, journal } = options;
+    const { own, peer, journal, host, port } = options;
+    this.#peer = peer;
+    this.#card = options.card;
+    this.#peerKeys = new PeerKeys(peer.id, journal, (event) => this.#emit(event));
+    this.#keys = new KnownKey({
+      host,
+      port,
+      own,
+      judgeMediator: options.judgeMediator,
+      isConnected: () => this.#session.active !== null,
+      isOnline: () => this.#meeting.online,
+      onUse: () => this.#changeKeysLater(),
+      onReady: () => {
+        this.#isReady = true;
+        this.#tellSuccessions();
+      },
+      onNotice: (error) => this.fail(error),
+    });
     this.#session = new Session({
-      role: roleOf(identity.id, peer.id),
+      role: roleOf(this.#keys.current.id, peer.id),
       journal,
       peerId: peer.id,
       defaultInto: options.defaultInto,
       emit: (event) => this.#emit(event),
-      onLost: () => this.#meeting.lost(),
+      onSuccession: (statement) => this.#peerKeys.receive(statement),
+      onLost: () => {
+        this.#keys.lost();
+        this.#meeting.lost();
+      },
       onDoubt: () => this.#meeting.doubted(),
-      onUse: (link) => this.#meeting.found(link),
+      onUse: (link) => this.#useLink(link),
       onRemember: (link, message) => this.#meeting.remember(link, message),
       onCandidates: (id, candidates) => this.#meeting.peerCandidates(id, candidates),
     });
-    this.#meeting = new Meeting({
-      host: options.host,
-      port: options.port,
-      identity,
-      peer,
-      credentials: { identity, certificate: selfSignedCertificate(identity) },
-      allowed: options.allowed,
-      hostCandidates: options.hostCandidates,
-      portMapping: options.portMapping,
-      runId: this.#session.runId,
-      journalId: () => this.#session.journalId,
-      judgeMediator: options.judgeMediator,
-      memory: {
-        load: () => journal.recall('serverless'),
-        save: (text) => journal.remember('serverless', text),
-      },
-      activeLink: () => this.#session.active?.link ?? null,
-      addLink: (link, generation) => this.#session.add(link, generation),
-      emit: (event) => this.#emit(event),
-      onFatal: options.onFatal,
-    });
+    this.#meeting = this.#newMeeting();
   }
 
   /** Once the faces listen: tells what was left from before, and begins to look for the peer. */
   start(): void {
     this.#session.replay();
+    this.#peerKeys.tell(true);
     this.#meeting.start();
+    this.#keys.start(this.#peer.id);
   }
 
   /** Runs a byte stream each way beside the conversation; call it before `start`. Rejects with a UserError if it breaks. */
@@ -105,8 +130,8 @@ export class PeerConversation implements Conversation {
 
   /** Why the deadline came before the first connection. */
   whyLate(): 'no mediator' | 'impostor' | 'absent' {
-    if (this.#meeting.impostorSeen) return 'impostor';
-    return this.#meeting.everOnline ? 'absent' : 'no mediator';
+    if (this.#impostorSeen || this.#meeting.impostorSeen) return 'impostor';
+    return this.#everOnline || this.#meeting.everOnline ? 'absent' : 'no mediator';
   }
 
   subscribe(listener: (event: SessionEvent) => void): () => void {
@@ -165,8 +190,8 @@ export class PeerConversation implements Conversation {
 
   verification(): Verification {
     const keys = [
-      { whose: 'me' as const, id: this.#o.identity.id },
-      { whose: 'peer' as const, id: this.#o.peer.id },
+      { whose: 'me' as const, id: this.#keys.current.id },
+      { whose: 'peer' as const, id: this.#peer.id },
     ].sort((a, b) => (a.id < b.id ? -1 : 1));
     return { keys: keys.map((key) => ({ ...key, words: verificationWords(key.id) })) };
   }
@@ -198,7 +223,28 @@ export class PeerConversation implements Conversation {
   }
 
   peer(): PeerCard {
-    return { ...this.#o.card, verified: this.#verified };
+    return { ...this.#card, verified: this.#verified };
+  }
+
+  succession(): { id: string; words: string } | null {
+    const offered = this.#peerKeys.offered();
+    return offered && { id: offered.id, words: verificationWords(offered.id).join(' ') };
+  }
+
+  follow(id: string): void {
+    const offered = this.#peerKeys.offered();
+    if (offered?.id !== id) {
+      const hint = offered ? 'Look at the words of the new key again.' : 'Nothing is to be done.';
+      throw new UserError(ExitCode.usage, 'the peer asks for no such key to be followed', hint);
+    }
+    this.#o.onFollow?.(offered);
+    this.#peer = offered;
+    this.#peerKeys.peerId = offered.id;
+    const hasName = this.#card.name !== shortId(this.#card.id);
+    this.#card = { id: offered.id, name: hasName ? this.#card.name : shortId(offered.id), verified: false };
+    this.noteVerified(false);
+    this.#emit({ event: 'succeeded', whose: 'peer', id: offered.id });
+    this.#changeKeysLater();
   }
 
   /** Ends every link at once, whatever is on its way: the person wants no more of this peer. */
@@ -224,11 +270,113 @@ export class PeerConversation implements Conversation {
   }
 
   #end(): Promise<void> {
+    this.#keys.stop();
     this.#meeting.stop();
     return this.#session.close();
   }
 
+  #newMeeting(): Meeting {
+    const { host, port, allowed, hostCandidates, portMapping, journal, own, judgeMediator } = this.#o;
+    const identity = this.#keys.current;
+    this.#turn += 1;
+    const turn = this.#turn;
+    const ifCurrent = (act: () => void) => {
+      if (turn === this.#turn) act();
+    };
+    return new Meeting({
+      host,
+      port,
+      identity,
+      succession: successionOf(identity, own.successions),
+      patient: this.#everOnline,
+      peer: this.#peer,
+      credentials: { identity, certificate: selfSignedCertificate(identity) },
+      allowed,
+      hostCandidates,
+      portMapping,
+      runId: this.#session.runId,
+      journalId: () => this.#session.journalId,
+      judgeMediator,
+      memory: {
+        load: () => journal.recall('serverless'),
+        save: (text) => journal.remember('serverless', text),
+      },
+      activeLink: () => this.#session.active?.link ?? null,
+      addLink: (link, generation) => {
+        if (turn === this.#turn) this.#session.add(link, generation);
+        else link.destroy(new LinkClosedError('the keys have changed meanwhile'));
+      },
+      emit: (event) => ifCurrent(() => this.#emit(event)),
+      onSucceeded: () => ifCurrent(() => this.#keys.succeeded()),
+      onFatal: (error) =>
+        ifCurrent(() => {
+          if (!this.#keys.replaces(error)) this.#o.onFatal(error);
+        }),
+    });
+  }
+
+  /** Not at once: what led to it may be telling others as well. */
+  #changeKeysLater(): void {
+    this.#isChanging = true;
+    setImmediate(() => {
+      if (this.#quitting === null && this.#ended === null) this.#changeKeys();
+    });
+  }
+
+  /** One side's key is another now: everything that was opened with the keys before ends, and begins again. */
+  #changeKeys(): void {
+    this.#isChanging = false;
+    const before = this.#meeting;
+    this.#everOnline ||= before.everOnline;
+    this.#impostorSeen ||= before.impostorSeen;
+    before.stop();
+    before.releasePorts().catch(() => {});
+    this.#session.changeKeys(roleOf(this.#keys.current.id, this.#peer.id), this.#peer.id);
+    this.#meeting = this.#newMeeting();
+    this.#meeting.start();
+    this.#keys.start(this.#peer.id);
+  }
+
+  #useLink(link: Link): void {
+    const { current } = this.#keys;
+    // Opened with keys that are being given up: it says nothing of the new ones, and ends in a moment.
+    if (this.#isChanging) return;
+    this.#meeting.found(link);
+    const isNews = current !== this.#o.own.line[0] && !this.#knownAs.has(current.id);
+    if (isNews) this.#nowKnownAs(current);
+    this.#keys.connected();
+    this.#tellSuccessions();
+  }
+
+  /** The link that was opened under this key is the peer's word that it knows it. */
+  #nowKnownAs(identity: PublicIdentity): void {
+    this.#knownAs.add(identity.id);
+    try {
+      this.#o.onKnownAs?.(identity);
+      this.#emit({ event: 'succeeded', whose: 'me', id: identity.id });
+    } catch (error) {
+      // A full disk: the next run finds out again.
+      if (!(error instanceof UserError)) throw error;
+      this.fail(error);
+    }
+  }
+
+  /** Once the mediator admits the newest key, and the peer understands: before that it could only be lost by following. */
+  #tellSuccessions(): void {
+    const { active } = this.#session;
+    if (!active || this.#keys.isOver || !this.#isReady) return;
+    if (!active.link.facts.hello.features.includes(SUCCESSION)) return;
+    const { successions, line } = this.#o.own;
+    const from = line.indexOf(this.#keys.current);
+    this.#session.tellSuccessions(
+      successions
+        .slice(from)
+        .map(({ successor, statement }) => ({ id: successor.id, statement: statement.toString('hex') })),
+    );
+  }
+
   #emit(event: SessionEvent): void {
+    if (event.event === 'online') this.#keys.online();
     if (event.event === 'connected') this.#everConnected = true;
     for (const listener of [...this.#listeners]) listener(event);
   }

@@ -15,6 +15,8 @@ import { peerCodec } from './wire.js';
 const SIGNALLING_ONLY = 'signalling-only';
 /** A feature: the sender knows what it is to agree on messages that disappear. */
 export const DISAPPEAR = 'disappear';
+/** A feature: the sender understands the item of that name. */
+export const SUCCESSION = 'succession';
 
 /** The smaller peer id is the TLS client on every path, whoever dialled: both know it without asking anyone. */
 export function roleOf(myId: string, peerId: string): Role {
@@ -103,7 +105,7 @@ function helloOf(o: SecondHandshake, group: string): Hello {
   return {
     kind: 'hello',
     version: PROTOCOL_VERSION,
-    features: o.signallingOnly ? [DISAPPEAR, SIGNALLING_ONLY] : [DISAPPEAR],
+    features: o.signallingOnly ? [SUCCESSION, DISAPPEAR, SIGNALLING_ONLY] : [SUCCESSION, DISAPPEAR],
     runId: o.runId,
     journalId: o.journalId,
     group,

@@ -43,7 +43,7 @@ class End {
     this.conversation = new PeerConversation({
       host: '127.0.0.1',
       port,
-      identity,
+      own: { line: [identity], successions: [] },
       peer,
       card: { id: peer.id, name: 'peer', verified: false },
       journal: Journal.open({ directory, privateKey: identity.privateKey }),

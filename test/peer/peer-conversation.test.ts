@@ -31,7 +31,7 @@ class Talker {
     this.conversation = new PeerConversation({
       host: '127.0.0.1',
       port,
-      identity: me,
+      own: { line: [me], successions: [] },
       peer,
       card: { id: peer.id, name: 'the other', verified: false },
       journal: Journal.open({ directory, privateKey: me.privateKey }),

@@ -13,6 +13,7 @@ export interface Call {
     | 'decline'
     | 'cancel'
     | 'read'
+    | 'follow'
     | 'verify'
     | 'disappear'
     | 'answerDisappear'
@@ -33,6 +34,7 @@ export class ScriptedConversation implements Conversation {
   readonly calls: Call[] = [];
   onCall: (call: Call) => void = () => {};
   outbox = 0;
+  offeredKey: { id: string; words: string } | null = null;
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   readonly #script: Script;
   readonly #transfers: TransferStatus[];
@@ -111,6 +113,14 @@ export class ScriptedConversation implements Conversation {
   read(id: string): void {
     this.#called('read', [id]);
     if (id === 'unknown') throw new UserError(2, 'there is no message unknown', 'give the id of a message');
+  }
+
+  succession(): { id: string; words: string } | null {
+    return this.offeredKey;
+  }
+
+  follow(id: string): void {
+    this.#called('follow', [id]);
   }
 
   status(): StatusEvent {

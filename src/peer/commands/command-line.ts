@@ -9,7 +9,7 @@ import { usageError, type Work } from './work.js';
 
 export type ParsedCommandLine = { kind: 'help'; text: string } | { kind: 'work'; work: Work };
 
-const COMMANDS = ['send', 'receive', 'doctor', 'keygen', 'id', 'contact', 'history'];
+const COMMANDS = ['send', 'receive', 'doctor', 'keygen', 'id', 'key', 'contact', 'history'];
 const WIDEST = 100;
 /** Positional arguments of which there may be several. */
 const LISTS = ['_', 'files', 'whom'];

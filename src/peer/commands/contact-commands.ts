@@ -35,6 +35,16 @@ export const declareContactCommands: Declare = (parser, choose) => {
         choose(async (environment) => (await contacts()).removeContact({ name, home }, environment)),
       )
       .command(
+        'follow <name> [file]',
+        'know a contact by a new key from now on',
+        declareFollow,
+        ({ name, file, home, passphraseFile }) =>
+          choose(async (environment) => {
+            const { followContact } = await import('./follow.js');
+            return followContact({ name, file, home, passphraseFile }, environment);
+          }),
+      )
+      .command(
         'verify <name>',
         'compare the words of both keys, and remember it',
         declareVerify,
@@ -79,6 +89,17 @@ function declareShow(parser: Argv) {
 
 function declareRemove(parser: Argv) {
   return parser.usage('$0 contact remove <name>').positional('name', NAME).option('home', HOME_OPTION);
+}
+
+function declareFollow(parser: Argv) {
+  return parser
+    .usage('$0 contact follow <name> [file]')
+    .positional('name', NAME)
+    .positional('file', {
+      type: 'string',
+      describe: 'the new public.pem, if it came by another way than in a session',
+    })
+    .options({ home: HOME_OPTION, 'passphrase-file': PASSPHRASE_FILE_OPTION });
 }
 
 function declareVerify(parser: Argv) {

@@ -5,16 +5,18 @@ import { blockedError, type TalkOptions } from './talk-options.js';
 
 /** `p2p contact block` and `verify` reach a session that is going on, too. */
 export function watchContact(
-  { home, contact: { contactId }, peer }: TalkOptions,
+  { home, contact: { contactId } }: TalkOptions,
   conversation: PeerConversation,
   fail: (error: UserError) => void,
 ) {
   const look = () => {
     const contact = home.listContacts().find((each) => each.contactId === contactId);
     if (contact) conversation.noteVerified(contact.verified);
-    if (!home.isBlocked(peer.id)) return;
+    // Not the key that it began with: the person may have followed another since.
+    const { id } = conversation.peer();
+    if (!home.isBlocked(id)) return;
     conversation.cut();
-    fail(blockedError(displayName(contact ?? { name: null, peerId: peer.id })));
+    fail(blockedError(displayName(contact ?? { name: null, peerId: id })));
   };
   const check = () => ignoringDamage(look);
   // `check` once by hand: it may have been blocked while the person typed a passphrase.

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { ExitCode } from '../../protocol/errors.js';
 import { shortId } from '../../protocol/identity.js';
 import { verificationWords } from '../../protocol/words.js';
+import { formerIds } from '../former-keys.js';
 import type { Contact } from '../home.js';
 import { identifyOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
 import { displayName } from '../settings/contact.js';
@@ -34,16 +35,19 @@ export async function addContact(options: AddArguments, environment: Environment
   warnOfDemoKey('your own key', own.id, environment);
   warnOfDemoKey("the peer's key", peer.id, environment);
   const home = await openHome(options.home, environment);
-  const contact = home.addContact({
-    name: options.name,
-    host: options.host,
-    port: options.port,
-    keys: resolve(options.keys),
-    peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
-    peerFile: resolve(options.peer),
-    peerId: peer.id,
-    ownId: own.id,
-  });
+  const contact = home.addContact(
+    {
+      name: options.name,
+      host: options.host,
+      port: options.port,
+      keys: resolve(options.keys),
+      peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
+      peerFile: resolve(options.peer),
+      peerId: peer.id,
+      ownId: own.id,
+    },
+    formerIds(options.keys, own.id),
+  );
   print(`Saved ${displayName(contact)}. To talk: p2p ${displayName(contact)}`);
   if (home.isBlocked(peer.id)) print(`This key is blocked. To talk: p2p contact unblock ${displayName(contact)}`);
   print('To be sure of the key, read each other the words of both: type /verify in the chat.');

@@ -62,9 +62,7 @@ export async function prepareDoctor(words: DoctorArguments, environment: Environ
   const mediatorKey = words.mediatorKey === undefined ? null : await readMediatorKey(words.mediatorKey, keys);
   const home = await openHome(words.home, environment);
   const { host, port, identity, peer, contact } =
-    'contact' in words.target
-      ? await meetContact(words.target.contact, home, keys)
-      : await byKey(words.target, home, keys);
+    'contact' in words.target ? await byName(words.target.contact, home, keys) : await byKey(words.target, home, keys);
   warnOfDemoKey('your own key', identity.id, environment);
   if (peer) warnOfDemoKey("the peer's key", peer.id, environment);
 
@@ -95,6 +93,12 @@ interface Known {
   peer: PublicIdentity | null;
   /** Null: these two have not met from here. */
   contact: Contact | null;
+}
+
+/** As the contact knows us: it need not have followed to our newest key. */
+async function byName(name: string, home: Home, keys: KeyOptions): Promise<Known> {
+  const { own, ...whom } = await meetContact(name, home, keys);
+  return { ...whom, identity: own.line[0] };
 }
 
 async function byKey(words: Exclude<DoctorTarget, { contact: string }>, home: Home, keys: KeyOptions): Promise<Known> {

@@ -11,7 +11,7 @@ import { writeExport } from './history-export.js';
 import { keyOptions } from './key-options.js';
 import { openHome } from './open-home.js';
 import { wrong } from './values.js';
-import { findByKey, meetContact, type Whom } from './whom.js';
+import { findByKey, journalKeys, meetContact, type Whom } from './whom.js';
 
 export interface HistoryArguments {
   target: { contact: string } | { keys: string; peer: string };
@@ -39,7 +39,7 @@ export async function history(options: HistoryArguments, environment: Environmen
   }
   const journal = Journal.open({
     directory: whom.home.contactDirectory(whom.contact.contactId),
-    privateKey: whom.identity.privateKey,
+    ...journalKeys(whom.own),
   });
   try {
     if (options.exportTo !== undefined) exportAll(journal, options.exportTo, name, options);

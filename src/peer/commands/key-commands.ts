@@ -1,10 +1,10 @@
 import type { Argv } from 'yargs';
 import { NEW_KEY_BITS } from '../../protocol/constants.js';
-import { PASSPHRASE_FILE_OPTION } from './command-options.js';
+import { HOME_OPTION, PASSPHRASE_FILE_OPTION } from './command-options.js';
 import { parseBits } from './values.js';
 import { type Declare, usageError } from './work.js';
 
-/** keygen and id. */
+/** keygen, id, and key with its own commands. */
 export const declareKeyCommands: Declare = (parser, choose) =>
   parser
     .command('keygen <dir>', 'make your key pair, and the public key for the others', declareKeygen, (words) => {
@@ -25,7 +25,24 @@ export const declareKeyCommands: Declare = (parser, choose) =>
         const { showId } = await import('./id.js');
         return showId({ file, json, qr, passphraseFile }, environment);
       });
-    });
+    })
+    .command('key', 'change your key', (group) =>
+      group
+        .usage('$0 key <command>')
+        .demandCommand(1, 'name what to do: rotate')
+        .command('rotate <path>', 'make a new key, which your contacts are asked to follow', declareRotate, (words) => {
+          const { path, passphrase = false, passphraseFile, home } = words;
+          const bits = parseBits(words.bits);
+          if (path === '') throw usageError('the key pair has no name', 'key rotate');
+          if (passphrase && passphraseFile !== undefined) {
+            throw usageError('only one of --passphrase and --passphrase-file can be given', 'key rotate');
+          }
+          choose(async (environment) => {
+            const { rotate } = await import('./rotate.js');
+            return rotate({ path, bits, passphrase, passphraseFile, home }, environment);
+          });
+        }),
+    );
 
 function declareKeygen(parser: Argv) {
   return parser
@@ -40,6 +57,24 @@ function declareKeygen(parser: Argv) {
     })
     .example('$0 keygen ~/.keys', 'writes mykeypair.pem and public.pem')
     .example('$0 keygen ~/.keys --passphrase', 'a stolen file is then of no use');
+}
+
+function declareRotate(parser: Argv) {
+  return parser
+    .usage('$0 key rotate <path> [--bits N] [--passphrase | --passphrase-file FILE]')
+    .positional('path', { type: 'string', demandOption: true, describe: 'your key pair, or the folder that holds it' })
+    .option('bits', { type: 'string', requiresArg: true, default: String(NEW_KEY_BITS), describe: '2048 to 8192' })
+    .option('passphrase', {
+      type: 'boolean',
+      describe: 'ask for a passphrase of the new key; else it has that of the old one, if that has any',
+    })
+    .option('passphrase-file', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'first line: the passphrase of both keys (or set TURBO_BEEP_PASSPHRASE)',
+    })
+    .option('home', HOME_OPTION)
+    .example('$0 key rotate ~/.keys', 'a new mykeypair.pem and public.pem; the old pair is kept beside them');
 }
 
 function declareId(parser: Argv) {

@@ -20,7 +20,7 @@ export interface KeygenArguments {
   passphraseFile: string | undefined;
 }
 
-const PAIR = 'mykeypair.pem';
+export const PAIR = 'mykeypair.pem';
 const PUBLIC = 'public.pem';
 
 /** Makes a key pair in a folder. Overwrites nothing. @throws UserError */
@@ -53,7 +53,10 @@ function refuseToOverwrite(path: string): void {
 }
 
 /** undefined: the key is not encrypted. */
-async function choosePassphrase(options: KeygenArguments, environment: Environment): Promise<string | undefined> {
+export async function choosePassphrase(
+  options: Pick<KeygenArguments, 'passphrase' | 'passphraseFile'>,
+  environment: Environment,
+): Promise<string | undefined> {
   if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
   if (!options.passphrase) return undefined;
   if (environment.passphrase) return environment.passphrase;

@@ -2,8 +2,9 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import os from 'node:os';
 import { resolve } from 'node:path';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
-import type { Identity, PublicIdentity } from '../../protocol/identity.js';
+import type { PublicIdentity } from '../../protocol/identity.js';
 import { PATH_KINDS, type PathKind } from '../../protocol/messages.js';
+import type { OwnKeys } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
 import { type KeyOptions, loadAnyKey } from '../keys.js';
 import { displayName } from '../settings/contact.js';
@@ -28,7 +29,7 @@ export interface TalkOptions {
   purpose: Purpose;
   host: string;
   port: number;
-  identity: Identity;
+  own: OwnKeys;
   peer: PublicIdentity;
   contact: Contact;
   home: Home;
@@ -85,7 +86,7 @@ export async function prepareTalk(words: TalkArguments, environment: Environment
       : await meetByKey(words.target, () => openHome(words.home, environment), keys);
 
   if (whom.home.isBlocked(whom.peer.id)) throw blockedError(displayName(whom.contact));
-  warnOfDemoKey('your own key', whom.identity.id, environment);
+  warnOfDemoKey('your own key', whom.own.line[0].id, environment);
   warnOfDemoKey("the peer's key", whom.peer.id, environment);
   const { json, plain, hostCandidates, portMapping } = words;
   const path = { timeoutMs, paths, hostCandidates, portMapping, mediatorKey };

@@ -3,9 +3,11 @@ import { shortId } from '../../protocol/identity.js';
 import { mediatorJudge, PeerConversation } from '../peer-conversation.js';
 import { Journal } from '../session/journal/journal.js';
 import { watchContact } from './contact-watch.js';
+import { followPeer } from './follow.js';
 import { openFace } from './open-face.js';
 import { newFailure, watchDeadline, watchSignals } from './session-ends.js';
 import type { TalkOptions } from './talk-options.js';
+import { journalKeys } from './whom.js';
 
 /**
  * Opens the session and shows it until it ends: by the person, a signal, the deadline, or because nothing more can come
@@ -14,7 +16,7 @@ import type { TalkOptions } from './talk-options.js';
 export async function talk(options: TalkOptions): Promise<ExitCode> {
   const journal = Journal.open({
     directory: options.home.contactDirectory(options.contact.contactId),
-    privateKey: options.identity.privateKey,
+    ...journalKeys(options.own),
   });
   const fatal = newFailure();
   const conversation = converse(options, journal, fatal.fail);
@@ -40,11 +42,11 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
 }
 
 function converse(options: TalkOptions, journal: Journal, onFatal: (error: UserError) => void): PeerConversation {
-  const { host, port, identity, peer, contact, home, paths, hostCandidates, portMapping, mediatorKey } = options;
+  const { host, port, own, peer, contact, home, paths, hostCandidates, portMapping, mediatorKey } = options;
   return new PeerConversation({
     host,
     port,
-    identity,
+    own,
     peer,
     card: { id: peer.id, name: contact.name ?? shortId(peer.id), verified: contact.verified },
     journal,
@@ -64,6 +66,8 @@ function converse(options: TalkOptions, journal: Journal, onFatal: (error: UserE
     saveVerified: (verified) => {
       home.updateContact(contact.contactId, { verified });
     },
+    onKnownAs: ({ id }) => home.updateContact(contact.contactId, { ownId: id }),
+    onFollow: (followed) => followPeer(home, contact.contactId, followed),
     onFatal,
   });
 }

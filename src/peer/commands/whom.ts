@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
+import { type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
+import { formerIds, loadKeysSince, type OwnKeys, rememberPassphrase } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
 import { compareKeys } from '../key-change.js';
 import { type KeyOptions, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
@@ -11,7 +13,8 @@ import { parseHost, parsePort, wrong } from './values.js';
 export interface Whom {
   host: string;
   port: number;
-  identity: Identity;
+  /** From the key by which the contact knows us to the one that we use now. */
+  own: OwnKeys;
   peer: PublicIdentity;
   contact: Contact;
   home: Home;
@@ -23,21 +26,30 @@ export async function meetContact(name: string, home: Home, keys: KeyOptions): P
   const { host, port } = contact;
   const peer = savedPeer(contact);
   await warnOfReplacedFile(contact, keys);
-  const identity = await loadOwnKeys(contact.keys, keys);
-  if (identity.id !== contact.ownId) {
-    throw wrong(
-      `${contact.keys} holds another key pair than when ${displayName(contact)} was saved`,
-      `Put the old one back, or save anew: p2p contact remove ${displayName(contact)}, then p2p contact add`,
-    );
-  }
-  return { host, port, identity, peer, contact, home };
+  return { host, port, own: await ownKeysFor(contact, contact.keys, rememberPassphrase(keys)), peer, contact, home };
+}
+
+/** What opens a contact's journal, whichever of our keys it was written under. */
+export function journalKeys({ line }: OwnKeys): { privateKey: KeyObject; formerKeys: KeyObject[] } {
+  const [newest, ...former] = line.map(({ privateKey }) => privateKey).reverse();
+  return { privateKey: newest ?? line[0].privateKey, formerKeys: former };
+}
+
+async function ownKeysFor(contact: Contact, file: string, keys: KeyOptions): Promise<OwnKeys> {
+  const own = await loadKeysSince(file, contact.ownId, keys);
+  if (own !== null) return own;
+  throw wrong(
+    `${file} holds another key pair than when ${displayName(contact)} was saved`,
+    `Put the old one back, or save anew: p2p contact remove ${displayName(contact)}, then p2p contact add`,
+  );
 }
 
 /** The saved key is the one that counts, but the person should hear that the file it came from has another now. */
-async function warnOfReplacedFile({ name, peerFile, peerId }: Contact, { warn }: KeyOptions): Promise<void> {
+async function warnOfReplacedFile(contact: Contact, { warn }: KeyOptions): Promise<void> {
+  const { name, peerFile, peerId, formerPeerIds = [] } = contact;
   if (peerFile === undefined || !existsSync(peerFile)) return;
   const shown = await loadPeerKey(peerFile).catch(() => null);
-  if (shown === null || shown.id === peerId) return;
+  if (shown === null || [peerId, ...formerPeerIds].includes(shown.id)) return;
   const keys = compareKeys({ label: 'saved', id: peerId }, { label: 'in the file', id: shown.id });
   warn(`${peerFile} holds another key now than when ${name} was saved, and is not believed:\n${keys}`);
 }
@@ -57,15 +69,16 @@ function savedPeer(contact: Contact): PublicIdentity {
 export async function meetByKey(
   words: { host: string; port: string; keys: string; peer: string },
   open: () => Promise<Home>,
-  keys: KeyOptions,
+  options: KeyOptions,
 ): Promise<Whom> {
+  const keys = rememberPassphrase(options);
   const host = parseHost(words.host);
   const port = parsePort(words.port);
   const peer = await loadPeerKey(words.peer);
   const identity = await loadOwnKeys(words.keys, keys);
   refuseOwnKeyAsPeer(identity, peer);
   const home = await open();
-  const contact = home.contactFor({
+  const details = {
     host,
     port,
     keys: resolve(words.keys),
@@ -73,19 +86,34 @@ export async function meetByKey(
     peerFile: resolve(words.peer),
     peerId: peer.id,
     ownId: identity.id,
-  });
-  return { host, port, identity, peer, contact, home };
+  };
+  const contact = home.contactFor(details, formerIds(words.keys, identity.id));
+  const own = await ownKeysFor(contact, words.keys, keys);
+  return { host, port, own, peer: presentPeer(contact, peer, words.peer, keys), contact, home };
 }
 
 /** Whoever was talked to with these two keys, saved or not; null if nobody was. @throws UserError */
 export async function findByKey(
   words: { keys: string; peer: string },
   home: Home,
-  keys: KeyOptions,
+  options: KeyOptions,
 ): Promise<Whom | null> {
+  const keys = rememberPassphrase(options);
   const peer = await loadPeerKey(words.peer);
   const identity = await loadOwnKeys(words.keys, keys);
   refuseOwnKeyAsPeer(identity, peer);
-  const contact = home.findContact({ ownId: identity.id, peerId: peer.id });
-  return contact && { host: contact.host, port: contact.port, identity, peer, contact, home };
+  const pair = { ownId: identity.id, peerId: peer.id };
+  const contact = home.findContact(pair, formerIds(words.keys, identity.id));
+  if (contact === null) return null;
+  const own = await ownKeysFor(contact, words.keys, keys);
+  const present = presentPeer(contact, peer, words.peer, keys);
+  return { host: contact.host, port: contact.port, own, peer: present, contact, home };
+}
+
+/** The key in the file, unless the person follows one that came after it: the old one may be a thief's by now. */
+function presentPeer(contact: Contact, peer: PublicIdentity, file: string, { warn }: KeyOptions): PublicIdentity {
+  if (contact.peerId === peer.id) return peer;
+  const present = savedPeer(contact);
+  warn(`${file} holds a key that another has followed, which is used instead: ${present.id}; replace that file`);
+  return present;
 }

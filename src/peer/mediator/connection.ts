@@ -28,6 +28,8 @@ export interface MediatorConnection {
   /** This connection's beginning, as the mediator sees it. */
   reflexive: Endpoint;
   clock: ClockComparison;
+  /** It takes the word of a key for its successor. */
+  followsSuccessions: boolean;
 }
 
 export interface ClockComparison {
@@ -37,7 +39,7 @@ export interface ClockComparison {
   giveOrTakeMs: number;
 }
 
-type Admission = Pick<MediatorConnection, 'stream' | 'reflexive' | 'clock'>;
+type Admission = Pick<MediatorConnection, 'stream' | 'reflexive' | 'clock' | 'followsSuccessions'>;
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -97,7 +99,7 @@ async function authenticate(
     if (verdict.kind !== 'admitted') throw new ProtocolError(`${verdict.kind} instead of a verdict`);
     const giveOrTakeMs = (Date.now() - askedAt) / 2;
     const clock = { aheadMs: verdict.nowMs - (askedAt + giveOrTakeMs), giveOrTakeMs };
-    return { stream, reflexive: verdict.reflexive, clock };
+    return { stream, reflexive: verdict.reflexive, clock, followsSuccessions: verdict.followsSuccessions };
   } catch (error) {
     stream.destroy(error as Error);
     throw error;

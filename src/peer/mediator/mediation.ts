@@ -3,6 +3,7 @@ import { ExitCode, errorCode, errorMessage, ProtocolError, UserError } from '../
 import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import type { Introduction, MediatorMessage } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
+import type { Succession } from '../../protocol/succession.js';
 import { TokenBucket } from '../../protocol/token-bucket.js';
 import { isOwnAddress } from '../paths/addresses.js';
 import { connectToMediator, type MediatorConnection, RefusedError } from './connection.js';
@@ -14,6 +15,8 @@ export interface MediationHandlers {
   onOffline(reason: string): void;
   /** Another attempt to connect has failed. */
   onUnreachable(reason: string): void;
+  /** The mediator has heard of our successor; whether it admits it now. */
+  onSucceeded?(admitted: boolean): void;
   /** No way on by itself: unreachable at first, refused, replaced, or its key changed. */
   onFatal(error: UserError): void;
 }
@@ -27,6 +30,8 @@ export interface MediationOptions {
   judge: (shown: PublicIdentity) => void;
   /** There is another way to the peer: an unreachable mediator is no reason to give up. */
   hopes(): boolean;
+  /** What this key says of the one that follows it, for a mediator that wants to know. */
+  succession?: Succession | null;
   handlers: MediationHandlers;
 }
 
@@ -148,6 +153,10 @@ export class Mediation {
   async #serve(): Promise<void> {
     const connection = this.#connection;
     if (!connection) return;
+    const { succession } = this.#options;
+    if (succession && connection.followsSuccessions) {
+      connection.stream.send({ kind: 'succession', statement: succession.statement.toString('hex') });
+    }
     this.#lastReceived = performance.now();
     const pings = setInterval(() => {
       if (performance.now() - this.#lastReceived > SILENT_MS)
@@ -190,6 +199,9 @@ export class Mediation {
         this.#options.handlers.onIntroduction(message, connection);
         break;
       case 'pong':
+        break;
+      case 'succeeded':
+        this.#options.handlers.onSucceeded?.(message.admitted);
         break;
       default:
         throw new ProtocolError(`${message.kind} from the mediator after admission`);

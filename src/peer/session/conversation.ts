@@ -36,6 +36,10 @@ export interface Conversation {
   verify(verified: boolean): void;
   path(): PathReport;
   peer(): PeerCard;
+  /** The key that the peer wants to be known by. Throws a UserError (exit code 6) if its key has named two. */
+  succession(): { id: string; words: string } | null;
+  /** From now on the peer is known by this key, which must be the one offered; it is not verified yet. */
+  follow(id: string): void;
 
   /** Tells the peer, ends the link, releases everything. The last event is `bye`. */
   quit(): Promise<void>;

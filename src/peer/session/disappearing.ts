@@ -18,7 +18,8 @@ import type { Journal } from './journal/journal.js';
 import type { AfterCommit } from './transfer-context.js';
 
 export interface DisappearingOptions {
-  role: Role;
+  /** Now: it may be the other one after a change of keys. */
+  role(): Role;
   journal: Journal;
   emit(event: SessionEvent): void;
   /** Sends what was appended to the journal. */
@@ -131,7 +132,7 @@ export class Disappearing {
   #takeAnswer({ number, agreed }: { number: number; agreed: boolean }): AfterCommit {
     const before = this.#load();
     const refusedMs = before.mine.find((each) => each.number === number)?.lifetimeMs ?? 0;
-    const after = takeAnswer(before, { number, agreed }, this.#o.role === 'client');
+    const after = takeAnswer(before, { number, agreed }, this.#o.role() === 'client');
     if (after === null) return () => {};
     this.#save(after);
     return () => this.#tell(agreed ? 'agreed' : 'refused', 'peer', agreed ? after.lifetimeMs : refusedMs);

@@ -25,6 +25,10 @@ export type SessionEvent =
   | { event: 'disappeared'; id: string }
   /** The person has compared the words of both keys, or took that back; here or with `p2p contact verify`. */
   | { event: 'verified'; verified: boolean }
+  /** The peer has another key, and asks to be known by it. `peer` is its present id. */
+  | { event: 'succession'; peer: string; id: string; words: string; replayed?: true }
+  /** From now on the peer is known here by this key (`peer`), or we are there (`me`). */
+  | { event: 'succeeded'; whose: 'me' | 'peer'; id: string }
   | StatusEvent
   | { event: 'error'; code: number; message: string; hint: string; transfer?: string }
   | { event: 'bye' };

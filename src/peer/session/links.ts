@@ -43,6 +43,7 @@ interface Entry extends ChoosableLink {
   addedAtMs: number;
 }
 
+const FAREWELLS: Record<string, string> = { quit: 'the peer left', succession: 'a key has changed' };
 const PROBE_MS = 3_000;
 /** Many times what races open. Only the TLS client ends links that are not needed, and it may be the one who means ill. */
 const MAX_LINKS = 64;
@@ -165,7 +166,7 @@ export class SessionLinks {
         this.#run(this.#choice.activated(entry, message.epoch));
         break;
       case 'end':
-        entry.farewell = message.reason === 'quit' ? 'the peer left' : sanitiseLine(message.reason);
+        entry.farewell = FAREWELLS[message.reason] ?? sanitiseLine(message.reason);
         break;
       case 'proof':
       case 'hello':

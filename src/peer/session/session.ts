@@ -16,10 +16,15 @@ import type { AfterCommit } from './transfer-context.js';
 import { Transfers } from './transfers.js';
 import { Troubles } from './trouble.js';
 
+/** No ref that a person or a program gives begins like this. */
+const SUCCESSION_REF = '\u0000succession ';
+
 export interface SessionOptions {
   role: Role;
   journal: Journal;
   peerId: string;
+  /** One of the peer's items, inside the journal's transaction. */
+  onSuccession(statement: string): AfterCommit;
   /** Where offers are received that are accepted without naming a folder. */
   defaultInto: string;
   emit(event: SessionEvent): void;
@@ -43,10 +48,11 @@ export interface SessionOptions {
  * (`Held`), and everything from (2) on happens again for what the other lacks; sequence numbers make it happen once.
  */
 export class Session {
-  /** New for each process: a link from another run of the peer means that the old run is gone. */
-  readonly runId = randomBytes(16).toString('hex');
+  #runId = newRunId();
+  #peerId: string;
+  #role: Role;
   readonly #o: SessionOptions;
-  readonly #links: SessionLinks;
+  #links: SessionLinks;
   readonly #outbox: Outbox;
   readonly #transfers: Transfers;
   readonly #disappearing: Disappearing;
@@ -65,28 +71,20 @@ export class Session {
       { journal: options.journal, outbox: this.#outbox, emit: options.emit },
       options.defaultInto,
     );
+    this.#role = options.role;
     this.#disappearing = new Disappearing({
-      role: options.role,
+      role: () => this.#role,
       journal: options.journal,
       emit: options.emit,
       flush: () => this.#outbox.flush(),
     });
-    this.#links = new SessionLinks(options.role, {
-      held: () => options.journal.held(),
-      reconcile: (held) => this.#reconcile(held),
-      onHold: () => this.#hold(),
-      onUse: (link, why) => this.#use(link, why),
-      onLost: (reason) => this.#lost(reason),
-      onContent: (_, message) => this.#handle(message),
-      onData: (_, chunk) => this.#data(chunk),
-      onDrain: () => {
-        this.#transfers.outgoing.drained();
-        this.#pipe?.drained();
-      },
-      onCandidates: options.onCandidates,
-      onDoubt: options.onDoubt,
-      onTrouble: (error) => this.#trouble(error),
-    });
+    this.#peerId = options.peerId;
+    this.#links = this.#newLinks(options.role);
+  }
+
+  /** New for each process and each change of keys: a link from another run of the peer means that the old run is gone. */
+  get runId(): string {
+    return this.#runId;
   }
 
   get journalId(): string {
@@ -214,6 +212,33 @@ export class Session {
     });
   }
 
+  /**
+   * One of the two keys has changed, and with it who is who: the session goes on over new links, and what the old ones
+   * had not finished goes on there. Not to be called from inside what a link tells.
+   */
+  changeKeys(role: Role, peerId: string): void {
+    const links = this.#links;
+    this.#runId = newRunId();
+    this.#peerId = peerId;
+    this.#role = role;
+    this.#links = this.#newLinks(role);
+    links.end('succession').catch(() => {});
+    this.#hold();
+    if (!this.#connected) return;
+    this.#connected = false;
+    this.#o.emit({ event: 'disconnected', reason: 'a key has changed' });
+    this.#onProgress();
+  }
+
+  /** Tells the peer, once, of keys that follow the one of this session. @param statements hex, the oldest first */
+  tellSuccessions(statements: { id: string; statement: string }[]): void {
+    const { journal } = this.#o;
+    for (const { id, statement } of statements) {
+      journal.append({ kind: 'succession', statement }, Date.now(), `${SUCCESSION_REF}${id}`);
+    }
+    this.#outbox.flush();
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(new Error('the session was closed'));
     this.#pipe?.close();
@@ -233,6 +258,26 @@ export class Session {
 
   #trouble({ exitCode: code, message, hint }: UserError): void {
     if (this.#troubles.isNews('', message, performance.now())) this.#o.emit({ event: 'error', code, message, hint });
+  }
+
+  #newLinks(role: Role): SessionLinks {
+    const options = this.#o;
+    return new SessionLinks(role, {
+      held: () => options.journal.held(),
+      reconcile: (held) => this.#reconcile(held),
+      onHold: () => this.#hold(),
+      onUse: (link, why) => this.#use(link, why),
+      onLost: (reason) => this.#lost(reason),
+      onContent: (_, message) => this.#handle(message),
+      onData: (_, chunk) => this.#data(chunk),
+      onDrain: () => {
+        this.#transfers.outgoing.drained();
+        this.#pipe?.drained();
+      },
+      onCandidates: options.onCandidates,
+      onDoubt: options.onDoubt,
+      onTrouble: (error) => this.#trouble(error),
+    });
   }
 
   #hold(): void {
@@ -262,7 +307,7 @@ export class Session {
     if (this.#connected) this.#o.emit({ event: 'path', path, remote, why });
     else {
       this.#connected = true;
-      this.#o.emit({ event: 'connected', peer: this.#o.peerId, path, remote, rttMs: roundTenth(link.rttMs), group });
+      this.#o.emit({ event: 'connected', peer: this.#peerId, path, remote, rttMs: roundTenth(link.rttMs), group });
     }
     this.#o.onUse(link);
     this.#outbox.start(link);
@@ -350,11 +395,15 @@ export class Session {
         };
       }
       case 'succession':
-        return () => {};
+        return this.#o.onSuccession(body.statement);
       default:
         return this.#transfers.apply(body);
     }
   }
+}
+
+function newRunId(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /** The peer's clock may say anything; no calendar goes beyond the year 9999. */

@@ -18,6 +18,9 @@ export interface Contact {
   /** Absolute path of the file that the peer's key came from, to notice when it holds another. */
   peerFile?: string;
   peerId: string;
+  /** Of keys that the peer had before, and that nobody is to pass for it with any more. */
+  formerPeerIds?: string[];
+  /** Of the key by which the peer knows us; a later one may be in `keys` already. */
   ownId: string;
   /** The person has compared the words. */
   verified: boolean;

@@ -35,6 +35,7 @@ const SCHEMA = {
         peerPem: text,
         peerFile: text,
         peerId: id,
+        formerPeerIds: { type: 'array', items: id },
         ownId: id,
         verified: { type: 'boolean' },
         blocked: { type: 'boolean' },

@@ -66,6 +66,12 @@ async function act(command: Command, desk: CommandDesk): Promise<void> {
       else if (command.agree !== undefined) conversation.answerDisappear(command.agree);
       else desk.say(disappearingLines(conversation.status().disappearing, peerName));
       return;
+    case 'follow': {
+      const offered = conversation.succession();
+      if (offered === null) throw new UserError(ExitCode.usage, `${peerName} has no new key to follow`, '');
+      conversation.follow(offered.id);
+      return;
+    }
     case 'path':
       desk.say(pathLines(conversation.path()));
       return;

@@ -11,7 +11,7 @@ export type Command =
   | { kind: 'verify'; same?: boolean }
   /** Neither: how it stands. */
   | { kind: 'disappear'; seconds?: number; agree?: boolean }
-  | { kind: 'path' | 'clear' | 'help' | 'quit' }
+  | { kind: 'follow' | 'path' | 'clear' | 'help' | 'quit' }
   /** It cannot be done as written; the sentence says why and what to write instead. */
   | { kind: 'mistake'; sentence: string };
 
@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandHelp[] = [
     name: 'disappear',
     usage: '/disappear 1h',
     meaning: 'propose that messages go that long after delivery; yes, no, off',
+  },
+  {
+    name: 'follow',
+    usage: '/follow',
+    meaning: 'know the other by a new key from now on, once you have asked by voice',
   },
   { name: 'search', usage: '/search TEXT', meaning: 'find in what was said' },
   { name: 'path', usage: '/path', meaning: 'how the two of you are connected' },
@@ -59,6 +64,7 @@ export function parseCommand(line: string, home: string): Command {
       return parseDisappear(rest.trim());
     case 'verify':
       return parseVerify(rest.trim());
+    case 'follow':
     case 'path':
     case 'clear':
     case 'help':

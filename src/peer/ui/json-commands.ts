@@ -6,7 +6,7 @@ export type JsonCommand =
   | { command: 'send'; paths: string[]; ref?: string }
   | { command: 'accept'; transfer: string; into?: string }
   | { command: 'decline' | 'cancel'; transfer: string }
-  | { command: 'read'; id: string }
+  | { command: 'read' | 'follow'; id: string }
   | { command: 'verify'; verified: boolean }
   | { command: 'disappear'; seconds: number }
   | { command: 'disappear'; agree: boolean }
@@ -14,7 +14,7 @@ export type JsonCommand =
 
 type Fields = Record<string, unknown>;
 
-const NAMES = 'message, send, accept, decline, cancel, read, verify, disappear, status or quit';
+const NAMES = 'message, send, accept, decline, cancel, read, follow, verify, disappear, status or quit';
 
 /** Throws a UserError (code 2) that says what is wrong with the line and what a right one looks like. */
 export function parseJsonCommand(line: string): JsonCommand {
@@ -31,6 +31,7 @@ export function parseJsonCommand(line: string): JsonCommand {
     case 'cancel':
       return { command, transfer: textField(fields, 'transfer') };
     case 'read':
+    case 'follow':
       return { command, id: textField(fields, 'id') };
     case 'disappear':
       if (fields.agree !== undefined) return { command, agree: booleanField(fields, 'agree') };

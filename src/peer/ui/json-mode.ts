@@ -126,6 +126,9 @@ class JsonMode implements Face {
       case 'verify':
         conversation.verify(command.verified);
         break;
+      case 'follow':
+        conversation.follow(command.id);
+        break;
       case 'status':
         this.#print(conversation.status());
         break;

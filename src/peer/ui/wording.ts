@@ -72,7 +72,18 @@ export function eventLines(event: SessionEvent, peerName: string, transfer?: Tra
   if (told) return linesOf([[span(told[0], told[1])]]);
   if (event.event === 'disappearing') return linesOf(disappearingRows(event, peerName));
   if (event.event === 'verified') return linesOf([verifiedRow(event.verified, peerName)]);
+  if (event.event === 'succession') return successionLines(event.words, peerName);
   return event.event === 'error' ? problemLines(event.message, event.hint) : undefined;
+}
+
+/** What a thief of the old key would be glad of is a quick yes. */
+function successionLines(words: string, peerName: string): Lines {
+  return linesOf([
+    [span(peerName, 'peer'), span(' asks to be known by a new key:', 'warn')],
+    [span(`  ${sanitiseLine(words)}`, 'strong')],
+    [span('Whoever stole the old key could ask the same, so compare these words by voice first.')],
+    [span('/follow', 'strong'), span(' to know only the new key from then on; until you do, the old one stays.')],
+  ]);
 }
 
 export function problemLines(message: string, hint: string): Lines {
@@ -103,6 +114,10 @@ function tellConnection(event: SessionEvent, peerName: string): [string, Tone] |
       return [`Now by ${sanitiseLine(event.path)}: ${sanitiseLine(event.why)}.`, 'dim'];
     case 'disconnected':
       return [`The link is gone (${sanitiseLine(event.reason)}). Looking for ${peerName} again.`, 'warn'];
+    case 'succeeded':
+      return event.whose === 'peer'
+        ? [`From now on ${peerName} is known here by the new key, which is not verified yet: /verify.`, 'good']
+        : [`${peerName} knows you by your new key now.`, 'good'];
     default:
       return undefined;
   }

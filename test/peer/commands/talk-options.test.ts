@@ -84,7 +84,7 @@ test('four words become a session with everything checked, and a contact without
     mediatorKey: null,
     contact: { name: null, peerId: bob.id, ownId: me.id, host: '::1', keys: target.keys, blocked: false },
   });
-  expect(options.identity.id).toBe(me.id);
+  expect(options.own.line[0].id).toBe(me.id);
   expect(options.peer.id).toBe(bob.id);
   expect((await prepare()).contact.contactId).toBe(options.contact.contactId);
 });

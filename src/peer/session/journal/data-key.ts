@@ -27,10 +27,17 @@ const FILE_BYTES = TAG_END + DATA_KEY_BYTES;
 /**
  * The text that encrypts the database, from the key file at `path`, which is made first if there is none.
  * `mayCreate`: false when there is a database already, which another key could not open.
+ * `formerKeys`: one that opens it is used for the last time, for the file is then written anew under `privateKey`.
  * Throws a UserError if the key file is missing then, is damaged, or was made with another private key.
  */
-export function loadDataKey(path: string, directory: string, privateKey: KeyObject, mayCreate: boolean): string {
-  if (existsSync(path)) return unwrap(readFileSync(path), directory, privateKey).toString('base64url');
+export function loadDataKey(
+  path: string,
+  directory: string,
+  privateKey: KeyObject,
+  mayCreate: boolean,
+  formerKeys: readonly KeyObject[] = [],
+): string {
+  if (existsSync(path)) return open(path, directory, privateKey, formerKeys).toString('base64url');
   if (!mayCreate) {
     throw new UserError(
       ExitCode.usage,
@@ -43,6 +50,22 @@ export function loadDataKey(path: string, directory: string, privateKey: KeyObje
   return dataKey.toString('base64url');
 }
 
+function open(path: string, directory: string, privateKey: KeyObject, formerKeys: readonly KeyObject[]): Buffer {
+  const file = readFileSync(path);
+  if (file.length !== FILE_BYTES || !file.subarray(0, HEADER.length).equals(HEADER)) throw damagedJournal(directory);
+  for (const key of [privateKey, ...formerKeys]) {
+    const dataKey = unwrap(file, key);
+    if (dataKey === null) continue;
+    if (key !== privateKey) writePrivateFile(path, wrap(dataKey, privateKey));
+    return dataKey;
+  }
+  throw new UserError(
+    ExitCode.usage,
+    `the journal in ${directory} cannot be read with this key`,
+    'Use the key pair that it was begun with, or another --home; move the folder away to begin afresh.',
+  );
+}
+
 function wrap(dataKey: Buffer, privateKey: KeyObject): Buffer {
   const salt = randomBytes(SALT_BYTES);
   const iv = randomBytes(IV_BYTES);
@@ -51,8 +74,8 @@ function wrap(dataKey: Buffer, privateKey: KeyObject): Buffer {
   return Buffer.concat([HEADER, salt, iv, cipher.getAuthTag(), wrapped]);
 }
 
-function unwrap(file: Buffer, directory: string, privateKey: KeyObject): Buffer {
-  if (file.length !== FILE_BYTES || !file.subarray(0, HEADER.length).equals(HEADER)) throw damagedJournal(directory);
+/** Null if it was not wrapped under this key, or was altered since. */
+function unwrap(file: Buffer, privateKey: KeyObject): Buffer | null {
   const salt = file.subarray(HEADER.length, SALT_END);
   const iv = file.subarray(SALT_END, IV_END);
   const tag = file.subarray(IV_END, TAG_END);
@@ -62,13 +85,8 @@ function unwrap(file: Buffer, directory: string, privateKey: KeyObject): Buffer 
   decipher.setAAD(HEADER).setAuthTag(tag);
   try {
     return Buffer.concat([decipher.update(file.subarray(TAG_END)), decipher.final()]);
-  } catch (error) {
-    throw new UserError(
-      ExitCode.usage,
-      `the journal in ${directory} cannot be read with this key`,
-      'Use the key pair that it was begun with, or another --home; move the folder away to begin afresh.',
-      { cause: error },
-    );
+  } catch {
+    return null;
   }
 }
 

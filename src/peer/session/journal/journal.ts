@@ -21,13 +21,16 @@ export type { Appended } from './own-items.js';
 export type { PastEntry, PastTransfer } from './past.js';
 export type { ManifestSize, TransferRecord } from './transfers.js';
 
+const KEY_FILE = 'journal.key';
 const JOURNAL_ID = /^[0-9a-f]{32}$/;
 
 export interface JournalOptions {
   /** Of this contact alone; exists, mode 0700. */
   directory: string;
-  /** What is on the disk can be read with this key only. */
+  /** What is on the disk can be read with this key only, once the journal has been opened. */
   privateKey: KeyObject;
+  /** Those that came before it: what was written under one of them is opened, and from then on is under the new one. */
+  formerKeys?: readonly KeyObject[];
 }
 
 /**
@@ -60,11 +63,12 @@ export class Journal {
   }
 
   /** Throws a UserError (exit code 2) if it is open in another process, belongs to another key, or cannot be used. */
-  static open({ directory, privateKey }: JournalOptions): Journal {
+  static open(options: JournalOptions): Journal {
+    const { directory } = options;
     try {
       const lock = new SessionLock(directory);
       try {
-        const journal = new Journal(lock, openDatabase(directory, privateKey));
+        const journal = new Journal(lock, openDatabase(options));
         journal.#forgetOverdue();
         return journal;
       } catch (error) {
@@ -74,6 +78,26 @@ export class Journal {
     } catch (error) {
       throw explainStorageError(error, directory);
     }
+  }
+
+  /**
+   * Puts a journal under a new key without looking into it. False if there is none. Throws a UserError if it is open in
+   * another process, which is no harm: it is put under the new key when it is next opened.
+   */
+  static changeKey({ directory, privateKey, formerKeys }: JournalOptions): boolean {
+    const path = join(directory, KEY_FILE);
+    if (!existsSync(path)) return false;
+    try {
+      const lock = new SessionLock(directory);
+      try {
+        loadDataKey(path, directory, privateKey, false, formerKeys);
+      } finally {
+        lock.release();
+      }
+    } catch (error) {
+      throw explainStorageError(error, directory);
+    }
+    return true;
   }
 
   close(): void {
@@ -318,11 +342,11 @@ export class Journal {
  * The key is on the disk before the first byte that it encrypts, so that whoever is killed in between leaves a key
  * without a database, which the next start uses, and never a database without its key.
  */
-function openDatabase(directory: string, privateKey: KeyObject): Database {
+function openDatabase({ directory, privateKey, formerKeys }: JournalOptions): Database {
   const path = join(directory, 'journal.db');
-  const keyPath = join(directory, 'journal.key');
+  const keyPath = join(directory, KEY_FILE);
   const isNew = !existsSync(path) || statSync(path).size === 0;
-  const key = loadDataKey(keyPath, directory, privateKey, isNew);
+  const key = loadDataKey(keyPath, directory, privateKey, isNew, formerKeys);
   ensurePrivateFile(path);
   tightenFiles([keyPath, `${path}-wal`, `${path}-shm`, `${path}-journal`]);
   const database = new Database({ path, directory, key });

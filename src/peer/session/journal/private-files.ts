@@ -35,14 +35,14 @@ export function tightenFiles(paths: string[]): void {
 
 /**
  * Whoever is killed at any moment leaves at `path` either nothing or all of `content`, on the disk. The temporary name
- * is always the same, so that a rest of an earlier attempt is overwritten: only the holder of the session's lock writes.
+ * is always the same, so that a rest of an earlier attempt is overwritten: only the holder of a lock writes.
  */
-export function writePrivateFile(path: string, content: Buffer): void {
+export function writePrivateFile(path: string, content: Buffer, mode = OWNER_ONLY): void {
   const temporary = `${path}.new`;
   try {
-    const file = openSync(temporary, 'w', OWNER_ONLY);
+    const file = openSync(temporary, 'w', mode);
     try {
-      fchmodSync(file, OWNER_ONLY);
+      fchmodSync(file, mode);
       for (let written = 0; written < content.length; ) written += writeSync(file, content, written);
       fsyncSync(file);
     } finally {

@@ -46,6 +46,17 @@ describe('the data key', () => {
     expect(() => load(path, newRsaKey())).toThrow(/FOLDER cannot be read with this key/);
   });
 
+  it('that was wrapped under a former key is from then on under the new one alone', () => {
+    const path = join(newFolder(), 'journal.key');
+    const [next, older] = [newRsaKey(), newRsaKey()];
+    const key = load(path);
+    expect(loadDataKey(path, 'FOLDER', next, false, [older, privateKey])).toBe(key);
+    expect(load(path, next)).toBe(key);
+    expect(() => load(path)).toThrow(/cannot be read with this key/);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(existsSync(`${path}.new`)).toBe(false);
+  });
+
   it('is not made anew beside a database that needs the old one', () => {
     const path = join(newFolder(), 'journal.key');
     expect(() => load(path, privateKey, false)).toThrow(/lost its key file/);
