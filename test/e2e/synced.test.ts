@@ -25,7 +25,7 @@ afterEach(async () => {
 
 /** Follows all threads of a program; resolves when it does. */
 async function trace({ pid }: RunningProgram): Promise<() => Promise<string[]>> {
-  const calls = 'trace=write,fsync,fdatasync,link,linkat,unlink,unlinkat';
+  const calls = 'trace=write,pwrite64,fsync,fdatasync,link,linkat,unlink,unlinkat';
   const strace = spawn('strace', ['-f', '-y', '-s', '40', '-e', calls, '-o', pair.path('calls'), '-p', String(pid)]);
   tracer = strace;
   await once(strace.stderr, 'data');
