@@ -68,7 +68,7 @@ async function act(command: Command, desk: CommandDesk): Promise<void> {
       return;
     case 'follow': {
       const offered = conversation.succession();
-      if (offered === null) throw new UserError(ExitCode.usage, `${peerName} has no new key to follow`, '');
+      if (offered === null) throw new UserError(ExitCode.usage, `There is no new key of ${peerName} to follow`, '');
       conversation.follow(offered.id);
       return;
     }

@@ -132,3 +132,12 @@ test('a mistake is told, and the line is not done', async () => {
   expect(said[0]).toContain('Did you mean /help?');
   expect(conversation.calls).toEqual([]);
 });
+
+test('/follow follows the key that is offered, and says so where there is none', async () => {
+  const { conversation, said, enter } = open();
+  expect(await enter('/follow')).toBe(false);
+  expect(said.join()).toContain('There is no new key of bob to follow');
+  conversation.offeredKey = { id: 'ab'.repeat(32), words: 'apple river' };
+  expect(await enter('/follow')).toBe(true);
+  expect(conversation.calls).toEqual([{ method: 'follow', arguments: ['ab'.repeat(32)] }]);
+});

@@ -14,6 +14,7 @@ test.each([
   { command: 'cancel', transfer: 't' },
   { command: 'read', id: 'i' },
   { command: 'verify', verified: true },
+  { command: 'follow', id: 'ab' },
   { command: 'disappear', seconds: 0 },
   { command: 'disappear', agree: false },
   { command: 'status' },

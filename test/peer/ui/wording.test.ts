@@ -87,3 +87,14 @@ test('what has no words of its own is not told', () => {
 test('the help has a line for each command', () => {
   expect(texts(helpLines()).find((line) => line.startsWith('/send'))).toMatch(/^\/send PATH… +offer files/);
 });
+
+test('a new key is told with its words, what to be wary of, and how to follow it', () => {
+  const words = 'apple river candle north violin stone amber \x1b[31m';
+  const told = texts(eventLines({ event: 'succession', peer: 'a', id: 'b', words }, 'bob'));
+  expect(told[0]).toBe('bob asks to be known by a new key:');
+  expect(told[1]).toBe('  apple river candle north violin stone amber \ufffd[31m');
+  expect(told.slice(2).join('\n')).toMatch(/stole.*by voice[\s\S]*\/follow/);
+  const followed = (whose: 'me' | 'peer') => texts(eventLines({ event: 'succeeded', whose, id: 'b' }, 'bob')).join();
+  expect(followed('peer')).toContain('not verified yet');
+  expect(followed('me')).toContain('bob knows you by your new key now');
+});
