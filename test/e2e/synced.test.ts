@@ -62,22 +62,25 @@ describe.skipIf(!canTrace)('in the order of system calls (needs strace)', () => 
     }
   });
 
-  it('a file is synced, gets its name, and its folder is synced, before it is told to be in place', async () => {
-    const { alice, bob } = await pair.meet('--no-port-mapping');
-    plant(pair.folder, { big: noise(100_000) });
-    alice.send({ command: 'send', paths: [pair.path('big')] });
-    const { transfer } = await bob.next('offer');
-    const end = await trace(bob);
-    bob.send({ command: 'accept', transfer, into: pair.path('into') });
-    await bob.next('transferred');
-    const calls = await end();
-    const synced = find(calls, /fsync\(\d+<[^>]*\/into\/\.turbo-beep-/);
-    const linked = find(calls, /link(at)?\(.*big"/, synced);
-    const unlinked = find(calls, /unlink(at)?\(.*\.turbo-beep-/, linked);
-    const folderSynced = find(calls, /fsync\(\d+<[^>]*\/into>/, unlinked);
-    const told = find(calls, /write\(1<.*"\{\\"event\\":\\"file\\"/, folderSynced);
-    const steps = [synced, linked, unlinked, folderSynced, told];
-    expect(Math.min(...steps)).toBeGreaterThan(-1);
-    expect(find(calls, /write\(1<.*"\{\\"event\\":\\"file\\"/)).toBe(told);
-  });
+  it.each([10_000, 3_000_000])(
+    'a file is synced, gets its name, and its folder is synced, before it is told to be in place: of %i bytes',
+    async (bytes) => {
+      const { alice, bob } = await pair.meet('--no-port-mapping');
+      plant(pair.folder, { big: noise(bytes) });
+      alice.send({ command: 'send', paths: [pair.path('big')] });
+      const { transfer } = await bob.next('offer');
+      const end = await trace(bob);
+      bob.send({ command: 'accept', transfer, into: pair.path('into') });
+      await bob.next('transferred');
+      const calls = await end();
+      const synced = find(calls, /fsync\(\d+<[^>]*\/into\/\.turbo-beep-/);
+      const linked = find(calls, /link(at)?\(.*big"/, synced);
+      const unlinked = find(calls, /unlink(at)?\(.*\.turbo-beep-/, linked);
+      const folderSynced = find(calls, /fsync\(\d+<[^>]*\/into>/, unlinked);
+      const told = find(calls, /write\(1<.*"\{\\"event\\":\\"file\\"/, folderSynced);
+      const steps = [synced, linked, unlinked, folderSynced, told];
+      expect(Math.min(...steps)).toBeGreaterThan(-1);
+      expect(find(calls, /write\(1<.*"\{\\"event\\":\\"file\\"/)).toBe(told);
+    },
+  );
 });
