@@ -56,7 +56,7 @@ export class Home {
     return this.#settings.change(({ contacts }) => {
       const known = findPair(contacts, details, formerOwnIds);
       if (known?.name === null) return Object.assign(known, placeOf(details));
-      if (known === undefined) refuseReplacedFile(contacts, details);
+      if (known === undefined) refuseReplacedFile(contacts, details, formerOwnIds);
       return known ?? begin(contacts, { ...details, name: null });
     });
   }
@@ -185,9 +185,15 @@ function begin(contacts: Contact[], details: NewContact): Contact {
   return contact;
 }
 
-function refuseReplacedFile(contacts: Contact[], { ownId, peerId, peerFile }: Omit<NewContact, 'name'>): void {
+function refuseReplacedFile(
+  contacts: Contact[],
+  { ownId, peerId, peerFile }: Omit<NewContact, 'name'>,
+  formerOwnIds: readonly string[],
+): void {
   if (peerFile === undefined) return;
-  const before = contacts.find((contact) => contact.ownId === ownId && contact.peerFile === peerFile);
+  const before = contacts.find(
+    (contact) => [ownId, ...formerOwnIds].includes(contact.ownId) && contact.peerFile === peerFile,
+  );
   if (before === undefined) return;
   const hint = `${COMPARE} If the new ones are right, save the key: p2p contact add NAME … --peer ${peerFile}`;
   throw changedPeerKey(`the file ${peerFile}`, { before: before.peerId, now: peerId }, hint);

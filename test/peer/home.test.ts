@@ -105,6 +105,27 @@ describe('contacts', () => {
     expect(home.listContacts()).toHaveLength(2);
   });
 
+  test('are the same when either key was followed by another, and keep the one that is followed', async () => {
+    const home = await Home.open(temporaryFolder());
+    const { contactId, ownId } = home.contactFor(contactDetails('bob'));
+    const rotated = { ...contactDetails('bob'), ownId: id };
+    expect(home.contactFor(rotated, [ownId])).toMatchObject({ contactId, ownId });
+    const newKey = contactDetails('bob, later');
+    home.updateContact(contactId, { peerId: newKey.peerId, formerPeerIds: [contactDetails('bob').peerId] });
+    expect(home.contactFor(contactDetails('bob'))).toMatchObject({ contactId, peerId: newKey.peerId });
+    expect(home.contactFor(newKey)).toMatchObject({ contactId });
+    expect(home.findContact({ ownId: id, peerId: contactDetails('bob').peerId }, [ownId])?.contactId).toBe(contactId);
+    expect(home.listContacts()).toHaveLength(1);
+    expect(home.contactFor(rotated).contactId).not.toBe(contactId);
+  });
+
+  test('whose file holds another key than before are refused, also under a later key of our own', async () => {
+    const home = await Home.open(temporaryFolder());
+    const { ownId } = home.contactFor({ ...contactDetails('bob'), peerFile: '/friends/bob.pem' });
+    const other = { ...contactDetails('somebody else'), peerFile: '/friends/bob.pem', ownId: id };
+    expect(() => home.contactFor(other, [ownId])).toThrow('has another key than before');
+  });
+
   test('are listed by name, those without one last', async () => {
     const home = await Home.open(temporaryFolder());
     home.contactFor(contactDetails('nobody'));
