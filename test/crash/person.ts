@@ -29,7 +29,6 @@ export class Person {
   readonly transferred = new Set<string>();
   readonly into: string;
   replays = 0;
-  filesTold = 0;
   program: RunningProgram;
   readonly #pair: Pair;
   readonly #random: Random;
@@ -194,7 +193,6 @@ export class Person {
   }
 
   #checkFile({ path, sha256: told, bytes }: ProgramEvent): void {
-    this.filesTold += 1;
     const file = String(path);
     const content = existsSync(file) ? readFileSync(file) : null;
     if (content === null) this.#finding(`told of ${file}, which is not there`);
