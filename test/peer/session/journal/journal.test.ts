@@ -96,17 +96,6 @@ describe('on the disk', () => {
     });
     expect(openJournal(copyAsIs(folder)).lastSequence()).toBe(2);
   });
-
-  it('commits fast: a thousand messages, each acknowledged, within seconds', () => {
-    const journal = openJournal();
-    const started = performance.now();
-    for (let sequence = 1; sequence <= 1000; sequence++) {
-      write(journal, 'a text');
-      journal.acknowledge(journal.id, sequence);
-    }
-    expect(performance.now() - started).toBeLessThan(10_000);
-    expect(journal.outboxSize()).toBe(0);
-  });
 });
 
 describe('opening', () => {
