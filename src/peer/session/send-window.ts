@@ -55,7 +55,7 @@ export class SendWindow {
 
 /** What may wait in the network's buffers, at the path's rate. */
 const QUEUE_MS = 80;
-const SMALLEST = 192 * 1024;
+const SMALLEST = 96 * 1024;
 const LARGEST = 16 * 1024 * 1024;
 const SAMPLE_MS = 5;
 const LONGEST_SAMPLE_MS = 500;

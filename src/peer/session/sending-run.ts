@@ -9,9 +9,9 @@ import { SendWindow } from './send-window.js';
 import type { TransferContext } from './transfer-context.js';
 
 /** A message must not wait behind more than this of what one transfer has handed to the network stack. */
-const MAX_BUFFERED = 128 * 1024;
+const MAX_BUFFERED = 64 * 1024;
 /** Larger reads go out in frames of this size, so that the window is kept to closely. */
-const SLICE_BYTES = 64 * 1024;
+const SLICE_BYTES = 32 * 1024;
 
 /** One stream of data: answers one Want over one link, as fast as the receiver takes it in. */
 export class SendingRun {

@@ -66,6 +66,8 @@ export class SettingsFile {
         accessPropertiesByDotNotation: false,
         clearInvalidConfig: false,
         schema: SCHEMA as never,
+        // The schema is our own: to prove it well-formed at each start takes longer than all that is done with it.
+        ajvOptions: { validateSchema: false },
       });
     return new SettingsFile(explain(path, open));
   }

@@ -4,7 +4,7 @@ import { SendWindow } from '../../../src/peer/session/send-window.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const SMALLEST = 192 * KIB;
+const SMALLEST = 96 * KIB;
 const LARGEST = 16 * MIB;
 const SLICE = 64 * KIB;
 

@@ -62,7 +62,7 @@ export class UdxDuplex extends Duplex {
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: Done): void {
-    this.#waiting = chunks.map(({ chunk }) => chunk);
+    this.#waiting = [Buffer.concat(chunks.map(({ chunk }) => chunk))];
     this.#whenSent = done;
     this.#send();
   }
@@ -105,8 +105,8 @@ export class UdxDuplex extends Duplex {
     // A length of 0 would be the end; and nobody listens to a stream that has closed.
     if (bytes.length === 0 || this.#isClosed) return;
     this.#allowance -= bytes.length;
-    this.#stream.write(headerOf(bytes.length));
-    if (this.#stream.write(bytes)) return;
+    // In one write: udx begins each with a packet of its own.
+    if (this.#stream.write(Buffer.concat([headerOf(bytes.length), bytes]))) return;
     this.#isDraining = true;
     this.#stream.once('drain', () => {
       this.#isDraining = false;
