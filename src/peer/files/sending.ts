@@ -34,6 +34,7 @@ export class Sending {
   readonly #recent = new RecentDigests();
   readonly #running = new Set<AsyncGenerator<Piece, void>>();
   readonly #closing = new AbortController();
+  #warming: { stop: AbortController; stopped: Promise<void> } | null = null;
 
   /** `sources`: the absolute local path of each top-level name, in the manifest's order. */
   constructor(o: { transfer: string; entries: readonly ManifestEntry[]; sources: readonly string[] }) {
@@ -49,6 +50,7 @@ export class Sending {
    */
   async *pieces(wanted: Wanted, signal: AbortSignal): AsyncGenerator<Piece, void> {
     checkWanted(wanted, this.entries);
+    await this.#stopWarming();
     const either = AbortSignal.any([signal, this.#closing.signal]);
     const stream = readAhead(this.#stream(wanted, either));
     this.#running.add(stream);
@@ -61,10 +63,40 @@ export class Sending {
     }
   }
 
+  /**
+   * A receiver that was started anew reads what it has of a file before it says what it wants, and this side would have to
+   * read the same again after that. Of a single file both may do so at the same time. Nobody needs to wait for it.
+   */
+  warmUp(): void {
+    const [entry] = this.entries;
+    if (this.#warming || this.entries.length !== 1 || !entry || entry.directory) return;
+    const stop = new AbortController();
+    // Whatever fails here is met again, and told, when the file is sent.
+    this.#warming = { stop, stopped: this.#digestAll(entry, stop.signal).catch(() => {}) };
+  }
+
+  async #digestAll(entry: ManifestEntry, signal: AbortSignal): Promise<void> {
+    const source = await SourceFile.open(this.#pathOf(entry), entry);
+    try {
+      const digest = new RunningDigest();
+      while (digest.length < entry.size) {
+        await source.digestUpTo(Math.min(digest.length + WORTH_REMEMBERING_BYTES, entry.size), digest, signal);
+        this.#recent.keep(0, digest);
+      }
+    } finally {
+      await source.close();
+    }
+  }
+
+  async #stopWarming(): Promise<void> {
+    this.#warming?.stop.abort(new Error('the receiver has said what it wants'));
+    await this.#warming?.stopped;
+  }
+
   /** Ends every stream and closes its file. */
   async close(): Promise<void> {
     this.#closing.abort(new Error('sending has ended'));
-    await Promise.all([...this.#running].map((stream) => stream.return()));
+    await Promise.all([this.#stopWarming(), ...[...this.#running].map((stream) => stream.return())]);
     this.#recent.clear();
   }
 

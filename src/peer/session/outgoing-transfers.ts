@@ -36,6 +36,10 @@ export class OutgoingTransfers {
 
   start(link: Link): void {
     this.#link = link;
+    for (const record of this.#context.journal.transfers()) {
+      const isOfEarlierRun = record.state === 'accepted' && !this.#sendings.has(record.transfer);
+      if (record.direction === 'send' && isOfEarlierRun && record.entries === 1) this.#sendingOf(record).warmUp();
+    }
   }
 
   /** Stops every stream; the receiver says again what it wants when there is a link again. */

@@ -172,6 +172,23 @@ describe('resuming', () => {
     }
   });
 
+  it('begins to read a single file before it is wanted, and goes on from wherever it has come to', async () => {
+    const base = scratchFolder();
+    const content = noise(9 * MIB + 5);
+    plant(base, { f: content });
+    for (const waitMs of [0, 5, 50]) {
+      const sending = await offer(base, 'f');
+      sending.warmUp();
+      await new Promise((wake) => setTimeout(wake, waitMs));
+      const checkpoints = [checkpoint(content, MIB), checkpoint(content, 8 * MIB + 1)];
+      const pieces = await collect(sending.pieces({ entry: 0, checkpoints }, never));
+      expect(outline(pieces)[0]).toBe(`resume 0 at ${8 * MIB + 1}`);
+      expect(pieces.at(-1)).toMatchObject({ kind: 'fileEnd', sha256: Buffer.from(sha256(content), 'hex') });
+      await sending.close();
+      if (openFiles.known) expect(openFiles.below(base)).toEqual([]);
+    }
+  });
+
   it.each<[what: string, wanted: { entry: number; checkpoints: Checkpoint[] }]>([
     ['an entry beyond the end', { entry: 2, checkpoints: [] }],
     ['a negative entry', { entry: -1, checkpoints: [] }],
