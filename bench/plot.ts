@@ -8,6 +8,7 @@ export function plot(reports: readonly Report[]): string {
   const height = TOP + lines.length * ROW + 10;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 ${height}" font-family="sans-serif" font-size="12">`,
+    '<title>turbo-beep and its references, side by side</title>',
     `<rect width="760" height="${height}" fill="#ffffff"/>`,
     `<text x="10" y="22" font-size="14" font-weight="bold" fill="#222">turbo-beep and its references, side by side</text>`,
     ...lines.map((line, index) => bars(line, TOP + index * ROW)),
