@@ -35,6 +35,8 @@ const ROWS: Row[] = [
   resume,
 ];
 const RUNS = 5;
+/** What the table stands between in docs/performance.md. */
+const [BEGIN, END] = ['<!-- bench: begin -->', '<!-- bench: end -->'];
 
 /** Run by scripts/bench, which tells where the project is. */
 const root = process.env.TURBO_BEEP_ROOT ?? '.';
@@ -111,8 +113,6 @@ function resultsOf(reports: readonly Report[]) {
     })),
   };
 }
-
-const [BEGIN, END] = ['<!-- bench: begin -->', '<!-- bench: end -->'];
 
 /** Puts the table between its two marks in docs/performance.md, and the plot beside it. */
 function writeDocs(reports: readonly Report[]): void {
