@@ -44,15 +44,15 @@ export function formerIds(keyFile: string, id: string): string[] {
 }
 
 /**
- * The key pair in a file, and those before it from the one with id `from`; null if that one did not lead to it.
+ * The key pair `newest` of a file, and those before it from the one with id `from`; null if that one did not lead to it.
  * @throws UserError
  */
 export async function loadKeysSince(
+  newest: Identity,
   keyFile: string,
   from: string | null,
   options: KeyOptions,
 ): Promise<OwnKeys | null> {
-  const newest = await loadOwnKeys(keyFile, options);
   if (from === null || from === newest.id) return { line: [newest], successions: [] };
   const successions = lineBetween(from, newest.id, knownSuccessions(keyFile));
   if (successions === null) return null;

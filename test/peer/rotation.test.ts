@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, w
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { formerIds, formerKeyFile, formerKeysFolder, loadKeysSince } from '../../src/peer/former-keys.js';
+import { loadOwnKeys } from '../../src/peer/keys.js';
 import { isUnfinished, replaceKeyPair, writePublicFile } from '../../src/peer/rotation.js';
 import type { Identity } from '../../src/protocol/identity.js';
 import { parsePublicPem } from '../../src/protocol/identity.js';
@@ -28,7 +29,7 @@ function replace(old: Identity, next: Identity, before = readFileSync(file, 'utf
 }
 
 async function idsSince(id: string, from = file): Promise<string[] | undefined> {
-  return (await loadKeysSince(from, id, options))?.line.map((each) => each.id);
+  return (await loadKeysSince(await loadOwnKeys(from, options), from, id, options))?.line.map((each) => each.id);
 }
 
 describe('a key pair that was replaced', () => {

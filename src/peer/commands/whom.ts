@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
+import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
 import { formerIds, loadKeysSince, type OwnKeys, rememberPassphrase } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
 import { compareKeys } from '../key-change.js';
@@ -26,7 +26,9 @@ export async function meetContact(name: string, home: Home, keys: KeyOptions): P
   const { host, port } = contact;
   const peer = savedPeer(contact);
   await warnOfReplacedFile(contact, keys);
-  return { host, port, own: await ownKeysFor(contact, contact.keys, rememberPassphrase(keys)), peer, contact, home };
+  const options = rememberPassphrase(keys);
+  const own = await ownKeysFor(contact, await loadOwnKeys(contact.keys, options), contact.keys, options);
+  return { host, port, own, peer, contact, home };
 }
 
 /** What opens a contact's journal, whichever of our keys it was written under. */
@@ -35,8 +37,8 @@ export function journalKeys({ line }: OwnKeys): { privateKey: KeyObject; formerK
   return { privateKey: newest ?? line[0].privateKey, formerKeys: former };
 }
 
-async function ownKeysFor(contact: Contact, file: string, keys: KeyOptions): Promise<OwnKeys> {
-  const own = await loadKeysSince(file, contact.ownId, keys);
+async function ownKeysFor(contact: Contact, newest: Identity, file: string, keys: KeyOptions): Promise<OwnKeys> {
+  const own = await loadKeysSince(newest, file, contact.ownId, keys);
   if (own !== null) return own;
   throw wrong(
     `${file} holds another key pair than when ${displayName(contact)} was saved`,
@@ -88,7 +90,7 @@ export async function meetByKey(
     ownId: identity.id,
   };
   const contact = home.contactFor(details, formerIds(words.keys, identity.id));
-  const own = await ownKeysFor(contact, words.keys, keys);
+  const own = await ownKeysFor(contact, identity, words.keys, keys);
   return { host, port, own, peer: presentPeer(contact, peer, words.peer, keys), contact, home };
 }
 
@@ -105,7 +107,7 @@ export async function findByKey(
   const pair = { ownId: identity.id, peerId: peer.id };
   const contact = home.findContact(pair, formerIds(words.keys, identity.id));
   if (contact === null) return null;
-  const own = await ownKeysFor(contact, words.keys, keys);
+  const own = await ownKeysFor(contact, identity, words.keys, keys);
   const present = presentPeer(contact, peer, words.peer, keys);
   return { host: contact.host, port: contact.port, own, peer: present, contact, home };
 }
