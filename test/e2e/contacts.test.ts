@@ -122,5 +122,6 @@ describe('a changed key is refused, loudly, with the old and the new words:', ()
     copyFileSync(pair.path('kept.pem'), file);
     expect(code).toBe(5);
     for (const name of ['bob', 'carol']) expect(stderr).toContain(words(name));
+    expect(stderr).not.toContain('\ufffd');
   });
 });

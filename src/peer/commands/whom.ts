@@ -53,7 +53,8 @@ async function warnOfReplacedFile(contact: Contact, { warn }: KeyOptions): Promi
   const shown = await loadPeerKey(peerFile).catch(() => null);
   if (shown === null || [peerId, ...formerPeerIds].includes(shown.id)) return;
   const keys = compareKeys({ label: 'saved', id: peerId }, { label: 'in the file', id: shown.id });
-  warn(`${peerFile} holds another key now than when ${name} was saved, and is not believed:\n${keys}`);
+  warn(`${peerFile} holds another key now than when ${name} was saved, and is not believed:`);
+  for (const line of keys.split('\n')) warn(line);
 }
 
 function savedPeer(contact: Contact): PublicIdentity {
