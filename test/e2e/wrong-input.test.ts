@@ -210,6 +210,17 @@ describe('a mediator', () => {
     await told.next('waiting');
     told.send({ command: 'status' });
     expect((await told.next('status')).outbox).toBe(1);
+    await told.stop('SIGTERM');
+
+    // It is the one that is known from now on: without naming it again, and instead of the first.
+    const again = pair.startPeer('alice');
+    await again.next('waiting');
+    await again.stop('SIGTERM');
+    await second.stop();
+    await pair.startMediator();
+    expect((await run([...pair.peerArguments('alice'), '--json'])).code).toBe(4);
+    const back = pair.startPeer('alice', '--mediator-key', String(first.events[0]?.fingerprint));
+    await back.next('waiting');
   });
 });
 
