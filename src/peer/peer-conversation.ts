@@ -1,44 +1,22 @@
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ExitCode, LinkClosedError, UserError } from '../protocol/errors.js';
-import { selfSignedCertificate } from '../protocol/forge.js';
+import { ExitCode, UserError } from '../protocol/errors.js';
 import { type PublicIdentity, shortId } from '../protocol/identity.js';
-import type { Link } from '../protocol/link.js';
-import type { PathKind } from '../protocol/messages.js';
-import { roleOf, SUCCESSION } from '../protocol/peer-handshake.js';
 import { verificationWords } from '../protocol/words.js';
-import type { OwnKeys } from './former-keys.js';
-import { compareKeys } from './key-change.js';
-import { KnownKey } from './known-key.js';
-import { successionOf } from './mediator/other-keys.js';
-import { Meeting } from './meeting.js';
+import { Rendezvous, type RendezvousOptions } from './rendezvous.js';
 import type { Conversation, HistoryLine, PathReport, PeerCard, Verification } from './session/conversation.js';
 import type { SessionEvent, StatusEvent } from './session/events.js';
-import type { Journal } from './session/journal/journal.js';
 import { PeerKeys } from './session/peer-keys.js';
 import { Pipe } from './session/pipe.js';
 import { Session } from './session/session.js';
 
-export interface PeerConversationOptions {
-  host: string;
-  port: number;
-  own: OwnKeys;
-  peer: PublicIdentity;
+export interface PeerConversationOptions extends Omit<RendezvousOptions, 'emit' | 'onNotice' | 'openSession'> {
   card: PeerCard;
-  journal: Journal;
-  allowed: readonly PathKind[];
-  hostCandidates: boolean;
-  portMapping: boolean;
   defaultInto: string;
-  judgeMediator(shown: PublicIdentity): void;
   /** Keeps what the person said of the peer's key. */
   saveVerified(verified: boolean): void;
-  /** The peer knows us by this key from now on. Throws a UserError if that cannot be written down. */
-  onKnownAs?(identity: PublicIdentity): void;
   /** The person follows the peer to this key. Throws a UserError if that cannot be written down: then nothing changes. */
   onFollow?(peer: PublicIdentity): void;
-  /** Nothing more can come of it: the program should end with this error's exit code. */
-  onFatal(error: UserError): void;
 }
 
 const LONGEST_CLOSE_MS = 3_000;
@@ -47,21 +25,11 @@ const LONGEST_FLUSH_MS = 1_500;
 /** A session and the search for its peer, as one thing that a face can talk to. */
 export class PeerConversation implements Conversation {
   readonly #o: PeerConversationOptions;
+  readonly #rendezvous: Rendezvous;
   readonly #session: Session;
   readonly #peerKeys: PeerKeys;
-  readonly #keys: KnownKey;
   #peer: PublicIdentity;
   #card: PeerCard;
-  #meeting: Meeting;
-  /** Of the meetings, one for each pair of keys: what an earlier one still says does not count. */
-  #turn = 0;
-  #everOnline = false;
-  /** The mediator admits the newest of our keys. */
-  #isReady = false;
-  #isChanging = false;
-  /** Keys of ours under which the peer has opened a link. */
-  readonly #knownAs = new Set<string>();
-  #impostorSeen = false;
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   #everConnected = false;
   #verified: boolean;
@@ -71,49 +39,33 @@ export class PeerConversation implements Conversation {
   constructor(options: PeerConversationOptions) {
     this.#o = options;
     this.#verified = options.card.verified;
-    const { own, peer, journal, host, port } = options;
+    const { peer, journal, defaultInto } = options;
+    const emit = (event: SessionEvent) => this.#emit(event);
     this.#peer = peer;
     this.#card = options.card;
-    this.#peerKeys = new PeerKeys(peer.id, journal, (event) => this.#emit(event));
-    this.#keys = new KnownKey({
-      host,
-      port,
-      own,
-      judgeMediator: options.judgeMediator,
-      isConnected: () => this.#session.active !== null,
-      isOnline: () => this.#meeting.online,
-      onUse: () => this.#changeKeysLater(),
-      onReady: () => {
-        this.#isReady = true;
-        this.#tellSuccessions();
-      },
+    this.#peerKeys = new PeerKeys(peer.id, journal, emit);
+    this.#rendezvous = new Rendezvous({
+      ...options,
+      emit,
       onNotice: (error) => this.fail(error),
+      openSession: (hooks) =>
+        new Session({
+          ...hooks,
+          journal,
+          peerId: peer.id,
+          defaultInto,
+          emit,
+          onSuccession: (statement) => this.#peerKeys.receive(statement),
+        }),
     });
-    this.#session = new Session({
-      role: roleOf(this.#keys.current.id, peer.id),
-      journal,
-      peerId: peer.id,
-      defaultInto: options.defaultInto,
-      emit: (event) => this.#emit(event),
-      onSuccession: (statement) => this.#peerKeys.receive(statement),
-      onLost: () => {
-        this.#keys.lost();
-        this.#meeting.lost();
-      },
-      onDoubt: () => this.#meeting.doubted(),
-      onUse: (link) => this.#useLink(link),
-      onRemember: (link, message) => this.#meeting.remember(link, message),
-      onCandidates: (id, candidates) => this.#meeting.peerCandidates(id, candidates),
-    });
-    this.#meeting = this.#newMeeting();
+    this.#session = this.#rendezvous.session;
   }
 
   /** Once the faces listen: tells what was left from before, and begins to look for the peer. */
   start(): void {
     this.#session.replay();
     this.#peerKeys.tell(true);
-    this.#meeting.start();
-    this.#keys.start(this.#peer.id);
+    this.#rendezvous.start();
   }
 
   /** Runs a byte stream each way beside the conversation; call it before `start`. Rejects with a UserError if it breaks. */
@@ -130,8 +82,8 @@ export class PeerConversation implements Conversation {
 
   /** Why the deadline came before the first connection. */
   whyLate(): 'no mediator' | 'impostor' | 'absent' {
-    if (this.#impostorSeen || this.#meeting.impostorSeen) return 'impostor';
-    return this.#everOnline || this.#meeting.everOnline ? 'absent' : 'no mediator';
+    if (this.#rendezvous.impostorSeen) return 'impostor';
+    return this.#rendezvous.everOnline ? 'absent' : 'no mediator';
   }
 
   subscribe(listener: (event: SessionEvent) => void): () => void {
@@ -177,7 +129,7 @@ export class PeerConversation implements Conversation {
 
   status(): StatusEvent {
     const unconnected = this.#everConnected ? 'reconnecting' : 'connecting';
-    return { ...this.#session.status(this.#meeting.peerAbsent ? 'waiting' : unconnected), verified: this.#verified };
+    return { ...this.#session.status(this.#rendezvous.peerAbsent ? 'waiting' : unconnected), verified: this.#verified };
   }
 
   history(count: number): HistoryLine[] {
@@ -190,7 +142,7 @@ export class PeerConversation implements Conversation {
 
   verification(): Verification {
     const keys = [
-      { whose: 'me' as const, id: this.#keys.current.id },
+      { whose: 'me' as const, id: this.#rendezvous.ownId },
       { whose: 'peer' as const, id: this.#peer.id },
     ].sort((a, b) => (a.id < b.id ? -1 : 1));
     return { keys: keys.map((key) => ({ ...key, words: verificationWords(key.id) })) };
@@ -218,7 +170,7 @@ export class PeerConversation implements Conversation {
         group: active.link.facts.group,
         why: active.why,
       },
-      attempts: [...this.#meeting.attempts],
+      attempts: [...this.#rendezvous.attempts],
     };
   }
 
@@ -244,7 +196,7 @@ export class PeerConversation implements Conversation {
     this.#card = { id: offered.id, name: hasName ? this.#card.name : shortId(offered.id), verified: false };
     this.noteVerified(false);
     this.#emit({ event: 'succeeded', whose: 'peer', id: offered.id });
-    this.#changeKeysLater();
+    this.#rendezvous.follow(offered);
   }
 
   /** Ends every link at once, whatever is on its way: the person wants no more of this peer. */
@@ -253,6 +205,7 @@ export class PeerConversation implements Conversation {
   }
 
   quit(): Promise<void> {
+    this.#rendezvous.leave();
     this.#quitting ??= this.#close();
     return this.#quitting;
   }
@@ -264,144 +217,18 @@ export class PeerConversation implements Conversation {
     // A disk that hangs must not keep the person from leaving.
     await Promise.race([this.#ended, sleep(LONGEST_CLOSE_MS, undefined, { ref: false })]);
     this.#o.journal.close();
-    await this.#meeting.releasePorts();
+    await this.#rendezvous.releasePorts();
     this.#emit({ event: 'bye' });
     this.#listeners.clear();
   }
 
   #end(): Promise<void> {
-    this.#keys.stop();
-    this.#meeting.stop();
+    this.#rendezvous.stop();
     return this.#session.close();
   }
 
-  #newMeeting(): Meeting {
-    const { host, port, allowed, hostCandidates, portMapping, journal, own, judgeMediator } = this.#o;
-    const identity = this.#keys.current;
-    this.#turn += 1;
-    const turn = this.#turn;
-    const ifCurrent = (act: () => void) => {
-      if (turn === this.#turn) act();
-    };
-    return new Meeting({
-      host,
-      port,
-      identity,
-      succession: successionOf(identity, own.successions),
-      patient: this.#everOnline,
-      peer: this.#peer,
-      credentials: { identity, certificate: selfSignedCertificate(identity) },
-      allowed,
-      hostCandidates,
-      portMapping,
-      runId: this.#session.runId,
-      journalId: () => this.#session.journalId,
-      judgeMediator,
-      memory: {
-        load: () => journal.recall('serverless'),
-        save: (text) => journal.remember('serverless', text),
-      },
-      activeLink: () => this.#session.active?.link ?? null,
-      addLink: (link, generation) => {
-        if (turn === this.#turn) this.#session.add(link, generation);
-        else link.destroy(new LinkClosedError('the keys have changed meanwhile'));
-      },
-      emit: (event) => ifCurrent(() => this.#emit(event)),
-      onSucceeded: () => ifCurrent(() => this.#keys.succeeded()),
-      onFatal: (error) =>
-        ifCurrent(() => {
-          if (!this.#keys.replaces(error)) this.#o.onFatal(error);
-        }),
-    });
-  }
-
-  /** Not at once: what led to it may be telling others as well. */
-  #changeKeysLater(): void {
-    this.#isChanging = true;
-    setImmediate(() => {
-      if (this.#quitting === null && this.#ended === null) this.#changeKeys();
-    });
-  }
-
-  /** One side's key is another now: everything that was opened with the keys before ends, and begins again. */
-  #changeKeys(): void {
-    this.#isChanging = false;
-    const before = this.#meeting;
-    this.#everOnline ||= before.everOnline;
-    this.#impostorSeen ||= before.impostorSeen;
-    before.stop();
-    before.releasePorts().catch(() => {});
-    this.#session.changeKeys(roleOf(this.#keys.current.id, this.#peer.id), this.#peer.id);
-    this.#meeting = this.#newMeeting();
-    this.#meeting.start();
-    this.#keys.start(this.#peer.id);
-  }
-
-  #useLink(link: Link): void {
-    const { current } = this.#keys;
-    // Opened with keys that are being given up: it says nothing of the new ones, and ends in a moment.
-    if (this.#isChanging) return;
-    this.#meeting.found(link);
-    const isNews = current !== this.#o.own.line[0] && !this.#knownAs.has(current.id);
-    if (isNews) this.#nowKnownAs(current);
-    this.#keys.connected();
-    this.#tellSuccessions();
-  }
-
-  /** The link that was opened under this key is the peer's word that it knows it. */
-  #nowKnownAs(identity: PublicIdentity): void {
-    this.#knownAs.add(identity.id);
-    try {
-      this.#o.onKnownAs?.(identity);
-      this.#emit({ event: 'succeeded', whose: 'me', id: identity.id });
-    } catch (error) {
-      // A full disk: the next run finds out again.
-      if (!(error instanceof UserError)) throw error;
-      this.fail(error);
-    }
-  }
-
-  /** Once the mediator admits the newest key, and the peer understands: before that it could only be lost by following. */
-  #tellSuccessions(): void {
-    const { active } = this.#session;
-    if (!active || this.#keys.isOver || !this.#isReady) return;
-    if (!active.link.facts.hello.features.includes(SUCCESSION)) return;
-    const { successions, line } = this.#o.own;
-    const from = line.indexOf(this.#keys.current);
-    this.#session.tellSuccessions(
-      successions
-        .slice(from)
-        .map(({ successor, statement }) => ({ id: successor.id, statement: statement.toString('hex') })),
-    );
-  }
-
   #emit(event: SessionEvent): void {
-    if (event.event === 'online') this.#keys.online();
     if (event.event === 'connected') this.#everConnected = true;
     for (const listener of [...this.#listeners]) listener(event);
   }
-}
-
-/** The mediator's key must be the one pinned: by hand, or at first use. */
-export function mediatorJudge(o: {
-  host: string;
-  port: number;
-  pinned: string | null;
-  /** The person named the key: from now on it is the one to expect. */
-  byHand: boolean;
-  pin(id: string): void;
-}): (shown: PublicIdentity) => void {
-  return ({ id }) => {
-    if (o.pinned === null || (o.byHand && id === o.pinned)) {
-      o.pin(id);
-      return;
-    }
-    if (id === o.pinned) return;
-    const keys = compareKeys({ label: 'expected', id: o.pinned }, { label: 'shown', id });
-    throw new UserError(
-      ExitCode.mediatorRefused,
-      `the mediator at ${o.host} port ${o.port} shows another key than before:\n${keys}`,
-      'Somebody may be standing in its place. Ask whoever runs it; if the change is meant, name the new key once: --mediator-key ID.',
-    );
-  };
 }

@@ -7,7 +7,7 @@ import { type Finding, failed } from '../doctor/check.js';
 import type { Patient } from '../doctor/doctor.js';
 import type { Contact, Home } from '../home.js';
 import { type KeyOptions, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
-import { mediatorJudge } from '../peer-conversation.js';
+import { mediatorJudge } from '../mediator/judge.js';
 import { SessionLock } from '../session/journal/session-lock.js';
 import { displayName } from '../settings/contact.js';
 import { standardStreams } from '../ui/output.js';

@@ -1,6 +1,7 @@
 import { type ExitCode, UserError } from '../../protocol/errors.js';
 import { shortId } from '../../protocol/identity.js';
-import { mediatorJudge, PeerConversation } from '../peer-conversation.js';
+import { mediatorJudge } from '../mediator/judge.js';
+import { PeerConversation } from '../peer-conversation.js';
 import { Journal } from '../session/journal/journal.js';
 import { watchContact } from './contact-watch.js';
 import { followPeer } from './follow.js';
