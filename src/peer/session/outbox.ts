@@ -11,6 +11,8 @@ export class Outbox {
   readonly #journal: Journal;
   #link: Link | null = null;
   #lastSent = 0;
+  /** Ends the waiting for everything to be acknowledged, if somebody waits. */
+  #onEmpty: (() => void) | null = null;
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -42,7 +44,25 @@ export class Outbox {
       throw new ProtocolError('an item was acknowledged that was not sent');
     const delivered = this.#journal.acknowledge(journalId, sequence);
     this.flush();
+    if (this.#onEmpty && this.#journal.outboxSize() === 0) this.#onEmpty();
     return delivered;
+  }
+
+  /** Resolves when the peer has everything, or after `ms`. */
+  async whenEmpty(ms: number): Promise<void> {
+    if (this.#journal.outboxSize() === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#onEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** There is no link any more over which it could become empty. */
+  stopWaiting(): void {
+    this.#onEmpty?.();
   }
 
   flush(): void {

@@ -1,0 +1,63 @@
+import type { DataChunk } from '../../protocol/data-frames.js';
+import type { Link } from '../../protocol/link.js';
+import type { ContentMessage } from './links.js';
+import { PIPE_STREAM, type Pipe } from './pipe.js';
+import type { Transfers } from './transfers.js';
+
+export type StreamMessage = Exclude<ContentMessage, { kind: 'item' | 'ack' | 'remember' }>;
+
+/** The byte streams beside the items, files' and the pipe's: finds whose each message and each piece of data is. */
+export class Streams {
+  readonly #transfers: Transfers;
+  #pipe: Pipe | null = null;
+
+  constructor(transfers: Transfers) {
+    this.#transfers = transfers;
+  }
+
+  /** Runs from the next link on. */
+  attachPipe(pipe: Pipe): void {
+    this.#pipe = pipe;
+  }
+
+  start(link: Link): void {
+    this.#transfers.start(link);
+    this.#pipe?.start(link);
+  }
+
+  stop(): void {
+    this.#transfers.stop();
+    this.#pipe?.stop();
+  }
+
+  async close(): Promise<void> {
+    this.#pipe?.close();
+    await this.#transfers.close();
+  }
+
+  drained(): void {
+    this.#transfers.outgoing.drained();
+    this.#pipe?.drained();
+  }
+
+  message(message: StreamMessage): void {
+    switch (message.kind) {
+      case 'pipeWant':
+      case 'pipeEnd':
+      case 'pipeDone':
+        this.#pipe?.message(message);
+        break;
+      case 'consumed':
+        if (message.stream === PIPE_STREAM) this.#pipe?.consumed(message.bytes);
+        else this.#transfers.message(message);
+        break;
+      default:
+        this.#transfers.message(message);
+    }
+  }
+
+  data(chunk: DataChunk): void {
+    if (chunk.stream === PIPE_STREAM) this.#pipe?.data(chunk);
+    else this.#transfers.data(chunk);
+  }
+}
