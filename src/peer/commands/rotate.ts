@@ -12,7 +12,7 @@ import type { Contact, Home } from '../home.js';
 import { OWN_KEYS, readKeyFile } from '../key-file.js';
 import { type KeyOptions, loadOwnKeys } from '../keys.js';
 import { isUnfinished, replaceKeyPair, writePublicFile } from '../rotation.js';
-import { Journal } from '../session/journal/journal.js';
+import { changeStoreKey } from '../session/journal/store.js';
 import { displayName } from '../settings/contact.js';
 import { print, tell } from '../ui/output.js';
 import type { Environment } from './environment.js';
@@ -67,7 +67,7 @@ function changeJournalKey(contact: Contact, home: Home, identity: Identity, old:
   if (!home.hasJournal(contact.contactId)) return;
   try {
     const directory = home.contactDirectory(contact.contactId);
-    Journal.changeKey({ directory, privateKey: identity.privateKey, formerKeys: [old.privateKey] });
+    changeStoreKey({ directory, privateKey: identity.privateKey, formerKeys: [old.privateKey] });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const name = displayName(contact);

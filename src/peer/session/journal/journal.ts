@@ -1,19 +1,13 @@
-import type { KeyObject } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { ProtocolError, UserError } from '../../../protocol/errors.js';
 import type { Held, Item, ItemBody, ManifestEntry } from '../../../protocol/messages.js';
 import type { HistoryLine } from '../conversation.js';
-import { loadDataKey } from './data-key.js';
-import { Database } from './database.js';
+import type { Database } from './database.js';
 import { History, type MessageId, messageId } from './history.js';
 import { type Appended, OwnItems } from './own-items.js';
 import { Past, type PastEntry } from './past.js';
 import { PeerItems } from './peer-items.js';
-import { ensurePrivateFile, syncDirectory, tightenFiles } from './private-files.js';
-import { prepareSchema } from './schema.js';
-import { SessionLock } from './session-lock.js';
-import { explainStorageError } from './storage-errors.js';
+import type { SessionLock } from './session-lock.js';
+import { openStore, type StoreOptions } from './store.js';
 import { type ManifestSize, type TransferRecord, Transfers } from './transfers.js';
 
 export type { MessageId } from './history.js';
@@ -21,17 +15,7 @@ export type { Appended } from './own-items.js';
 export type { PastEntry, PastTransfer } from './past.js';
 export type { ManifestSize, TransferRecord } from './transfers.js';
 
-const KEY_FILE = 'journal.key';
 const JOURNAL_ID = /^[0-9a-f]{32}$/;
-
-export interface JournalOptions {
-  /** Of this contact alone; exists, mode 0700. */
-  directory: string;
-  /** What is on the disk can be read with this key only, once the journal has been opened. */
-  privateKey: KeyObject;
-  /** Those that came before it: what was written under one of them is opened, and from then on is under the new one. */
-  formerKeys?: readonly KeyObject[];
-}
 
 /**
  * What a session has written to disk so that nothing is lost: items not yet acknowledged, how far the peer's have come,
@@ -63,41 +47,12 @@ export class Journal {
   }
 
   /** Throws a UserError (exit code 2) if it is open in another process, belongs to another key, or cannot be used. */
-  static open(options: JournalOptions): Journal {
-    const { directory } = options;
-    try {
-      const lock = new SessionLock(directory);
-      try {
-        const journal = new Journal(lock, openDatabase(options));
-        journal.#forgetOverdue();
-        return journal;
-      } catch (error) {
-        lock.release();
-        throw error;
-      }
-    } catch (error) {
-      throw explainStorageError(error, directory);
-    }
-  }
-
-  /**
-   * Puts a journal under a new key without looking into it. False if there is none. Throws a UserError if it is open in
-   * another process, which is no harm: it is put under the new key when it is next opened.
-   */
-  static changeKey({ directory, privateKey, formerKeys }: JournalOptions): boolean {
-    const path = join(directory, KEY_FILE);
-    if (!existsSync(path)) return false;
-    try {
-      const lock = new SessionLock(directory);
-      try {
-        loadDataKey(path, directory, privateKey, false, formerKeys);
-      } finally {
-        lock.release();
-      }
-    } catch (error) {
-      throw explainStorageError(error, directory);
-    }
-    return true;
+  static open(options: StoreOptions): Journal {
+    return openStore(options, (lock, database) => {
+      const journal = new Journal(lock, database);
+      journal.#forgetOverdue();
+      return journal;
+    });
   }
 
   close(): void {
@@ -335,27 +290,5 @@ export class Journal {
 
   manifestSize(transfer: string): ManifestSize {
     return this.#transfers.manifestSize(transfer);
-  }
-}
-
-/**
- * The key is on the disk before the first byte that it encrypts, so that whoever is killed in between leaves a key
- * without a database, which the next start uses, and never a database without its key.
- */
-function openDatabase({ directory, privateKey, formerKeys }: JournalOptions): Database {
-  const path = join(directory, 'journal.db');
-  const keyPath = join(directory, KEY_FILE);
-  const isNew = !existsSync(path) || statSync(path).size === 0;
-  const key = loadDataKey(keyPath, directory, privateKey, isNew, formerKeys);
-  ensurePrivateFile(path);
-  tightenFiles([keyPath, `${path}-wal`, `${path}-shm`, `${path}-journal`]);
-  const database = new Database({ path, directory, key });
-  try {
-    prepareSchema(database, directory);
-    syncDirectory(directory);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
   }
 }
