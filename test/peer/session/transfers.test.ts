@@ -484,7 +484,7 @@ describe('trouble', () => {
 
 describe('chat', () => {
   it('does not wait behind files, whichever way and however slow the path', async () => {
-    const wire = await both.link({ bytesPerMs: 4_000 });
+    const wire = await both.link({ bytesPerMs: 1_000 });
     const content = randomBytes(20 * MIB);
     await sendTo(great, small, [source(small, 'there', content)]);
     await sendTo(small, great, [source(great, 'back', content)]);
