@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MiB, makeFile, megabytesPerSecond } from '../files.js';
+import { MiB, makeFile, megabytesPerSecond, warmMemory } from '../files.js';
 import { House } from '../house.js';
 import type { Report } from '../report.js';
 import { rounds, timed } from '../rounds.js';
@@ -18,6 +18,7 @@ export const bothWays: Row = {
     const pair = await Pair.meet(house, 'tcp-direct');
     const send = (from: 'alice' | 'bob') => pair.send(from, source, house.path(`from ${from}`));
     const rate = async (total: number, work: () => Promise<unknown>) => {
+      warmMemory(total);
       const ms = await timed(work);
       for (const from of ['alice', 'bob']) rmSync(house.path(`from ${from}`), { recursive: true, force: true });
       return megabytesPerSecond(total, ms);

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MiB, makeFile, megabytesPerSecond, sendWhole } from '../files.js';
+import { MiB, makeFile, megabytesPerSecond, sendWhole, warmMemory } from '../files.js';
 import { House } from '../house.js';
 import { startHelper } from '../process.js';
 import { makeCertificate } from '../references/certificate.js';
@@ -43,8 +43,8 @@ export const largeFile: Row = {
         ours: () => rate(() => sendWhole(house, source)),
         raw: () => rate(() => sendRaw(source, target, certificate, bytes)),
         memory: () => rate(() => sendRaw('-', '-', certificate, bytes)),
-        ...(ssh && { scp: () => rate(() => timed(() => ssh.scp(source, target).done())) }),
-        ...(wormhole && { wormhole: () => rate(() => sendByWormhole(wormhole, source, target)) }),
+        ...(ssh && { scp: () => rate(() => sendByScp(ssh, source, target, bytes)) }),
+        ...(wormhole && { wormhole: () => rate(() => sendByWormhole(wormhole, source, target, bytes)) }),
       });
       const { ours = [], ...others } = samples;
       const lines = (Object.keys(NAMES) as Exclude<Way, 'ours'>[]).flatMap((way): Line[] => {
@@ -76,15 +76,22 @@ async function sendRaw(
 ): Promise<number> {
   const receiver = startHelper('references/raw-tls.js', ['receive', target, key, cert]);
   const [, port = ''] = await receiver.says(/port (\d+)/);
+  warmMemory(bytes);
   return timed(async () => {
     const sender = startHelper('references/raw-tls.js', ['send', source, port, String(bytes)]);
     await Promise.all([sender.done(), receiver.done()]);
   });
 }
 
-async function sendByWormhole(wormhole: Wormhole, source: string, target: string): Promise<number> {
+async function sendByScp(ssh: Ssh, source: string, target: string, bytes: number): Promise<number> {
+  warmMemory(bytes);
+  return timed(() => ssh.scp(source, target).done());
+}
+
+async function sendByWormhole(wormhole: Wormhole, source: string, target: string, bytes: number): Promise<number> {
   const { code, receiver } = wormhole.receive(target);
   await receiver.says(/Waiting|waiting/);
+  warmMemory(bytes);
   return timed(async () => {
     const sender = wormhole.send(source, code);
     await Promise.all([sender.done(), receiver.done()]);

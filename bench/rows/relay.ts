@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MiB, makeFile, megabytesPerSecond } from '../files.js';
+import { MiB, makeFile, megabytesPerSecond, warmMemory } from '../files.js';
 import { House } from '../house.js';
 import type { Report } from '../report.js';
 import { rounds, timed } from '../rounds.js';
@@ -21,6 +21,7 @@ export const relay: Row = {
     };
     const rate = (house: House, pair: Pair) => async () => {
       const into = house.path('received');
+      warmMemory(bytes);
       const ms = await timed(() => pair.send('alice', source, into));
       rmSync(into, { recursive: true });
       return megabytesPerSecond(bytes, ms);

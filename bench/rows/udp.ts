@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MiB, makeFile, megabytesPerSecond } from '../files.js';
+import { MiB, makeFile, megabytesPerSecond, warmMemory } from '../files.js';
 import { House } from '../house.js';
 import { startHelper } from '../process.js';
 import type { Report } from '../report.js';
@@ -21,12 +21,13 @@ export const udp: Row = {
     try {
       const samples = await rounds<'ours' | 'hyperdht'>(runs, {
         ours: async () => {
+          warmMemory(bytes);
           const ms = await timed(() => pair.send('alice', source, into));
           rmSync(into, { recursive: true });
           return megabytesPerSecond(bytes, ms);
         },
         ...(hyperdht !== null && {
-          hyperdht: async () => megabytesPerSecond(bytes, await sendByHyperdht(hyperdht, source)),
+          hyperdht: async () => megabytesPerSecond(bytes, await sendByHyperdht(hyperdht, source, bytes)),
         }),
       });
       return {
@@ -51,10 +52,11 @@ export const udp: Row = {
 };
 
 /** Milliseconds from the first byte read to the last one written, as the sender learns it. */
-async function sendByHyperdht(library: string, source: string): Promise<number> {
+async function sendByHyperdht(library: string, source: string, bytes: number): Promise<number> {
   const target = join(tmpdir(), 'target.bin');
   const receiver = startHelper('references/hyperdht.js', [library, 'receive', target]);
   const [, address = ''] = await receiver.says(/address (\S+)/);
+  warmMemory(bytes);
   const sender = startHelper('references/hyperdht.js', [library, 'send', source, address]);
   const [, ms] = await sender.says(/took (\S+) ms/);
   await Promise.all([sender.stop(), receiver.stop()]);
