@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { builtThreads } from './test/support/threads.js';
 
 export default defineConfig({
+  plugins: [builtThreads()],
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,

@@ -3,24 +3,14 @@ import { ProtocolError } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
 import { Destination, MAX_GROUP, type ReceivedFile } from './destination.js';
 import { explainDiskError } from './disk-errors.js';
+import { DigestMismatchError } from './file-errors.js';
 import type { Confinement } from './folder.js';
 import { PartialFile, type WholeFile } from './partial-file.js';
 import type { ReceiptStore } from './receipt-journal.js';
 
 export { MAX_GROUP, type ReceivedFile } from './destination.js';
+export { DigestMismatchError } from './file-errors.js';
 export type { WholeFile } from './partial-file.js';
-
-/** What arrived is not what the sender says it sent. The partial file is gone; the entry can be wanted again. */
-export class DigestMismatchError extends Error {
-  override readonly name = 'DigestMismatchError';
-  /** The entry's manifest path. */
-  readonly entry: string;
-
-  constructor(entry: string) {
-    super('a file arrived with another content than the one that was sent');
-    this.entry = entry;
-  }
-}
 
 export interface ReceivingOptions {
   transfer: string;

@@ -7,7 +7,7 @@ import { RecentDigests } from './recent-digests.js';
 import { RunningDigest, SHA256_BYTES } from './running-digest.js';
 import { SourceFile } from './source-file.js';
 
-export { SourceChangedError } from './source-file.js';
+export { SourceChangedError } from './file-errors.js';
 
 /** How often a file is looked at while it is read. Before its end is told it is looked at in any case. */
 const CHECK_EVERY_BYTES = 16 * 1024 * 1024;

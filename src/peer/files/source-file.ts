@@ -2,21 +2,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { describeSystemError } from './disk-errors.js';
+import { SourceChangedError } from './file-errors.js';
 import { READ_ONLY } from './open-flags.js';
 import { digestUpTo, type RunningDigest } from './running-digest.js';
 import { wholeMs } from './whole-ms.js';
-
-/** A file is no longer what was offered. The transfer cannot go on: the receiver accepted something else. */
-export class SourceChangedError extends Error {
-  override readonly name = 'SourceChangedError';
-  /** The file's manifest path. */
-  readonly entry: string;
-
-  constructor(entry: string, options?: ErrorOptions) {
-    super(`"${entry}" has changed since it was offered`, options);
-    this.entry = entry;
-  }
-}
 
 /** One offered file, open for reading, that is and stays what was offered. */
 export class SourceFile {
