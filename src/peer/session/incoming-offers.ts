@@ -14,6 +14,7 @@ const MAX_OPEN_OFFERS = 100;
 /** What the peer offers, from the first part of its manifest to the person's answer. */
 export class IncomingOffers {
   readonly #context: TransferContext;
+  readonly #accepting = new Set<Promise<void>>();
   readonly #defaultInto: string;
   readonly #onAccepted: (record: TransferRecord) => void;
 
@@ -89,7 +90,19 @@ export class IncomingOffers {
     return total === bytes ? null : 'its sizes do not add up';
   }
 
-  async accept(transfer: string, into: string | undefined): Promise<void> {
+  accept(transfer: string, into: string | undefined): Promise<void> {
+    const accepting = this.#accept(transfer, into);
+    const settled = accepting.catch(() => {}).finally(() => this.#accepting.delete(settled));
+    this.#accepting.add(settled);
+    return accepting;
+  }
+
+  /** Resolves when no folder is being made for anyone any more. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#accepting);
+  }
+
+  async #accept(transfer: string, into: string | undefined): Promise<void> {
     const { journal, outbox, emit } = this.#context;
     const record = this.#offered(transfer);
     const folder = path.resolve(into ?? this.#defaultInto);

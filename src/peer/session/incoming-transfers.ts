@@ -61,6 +61,7 @@ export class IncomingTransfers {
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the session was closed'));
+    await this.offers.settle();
     this.stop();
     await Promise.all(this.#starting.values());
     await Promise.all([...this.#runs.values()].map((run) => run.stop()));

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -314,6 +315,23 @@ describe('restarts', () => {
     await small.crash();
     await both.link();
     await transferred(great, transfer);
+  });
+});
+
+describe('accepting', () => {
+  it('is over when the session has closed: nothing is made or written after that', async () => {
+    await both.link();
+    await small.session.send([source(small, 'a', 'one')]);
+    const { transfer } = await great.event('offer');
+    const into = join(great.folder, 'late');
+    await small.session.close();
+    await great.event('disconnected');
+    const accepted = great.session.accept(transfer, into);
+    await great.session.close();
+    const made = existsSync(into);
+    await accepted;
+    expect(made).toBe(true);
+    expect(great.all('accepted')).toHaveLength(1);
   });
 });
 
