@@ -70,6 +70,8 @@ export const FORMS: readonly string[] = [FIRST_FORM, FILES_IN_HISTORY, DISAPPEAR
 
 /** Sets up the connection, and the tables if the database is new or of an older form. Throws a UserError if a newer program wrote it. */
 export function prepareSchema(database: Database, directory: string): void {
+  // Of a new database. Each commit writes and encrypts whole pages, of which a message changes but a few bytes.
+  database.exec('PRAGMA page_size = 2048');
   database.get('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
   database.exec('PRAGMA foreign_keys = ON');
