@@ -141,7 +141,7 @@ function valueFromWire(field: protobuf.Field, value: unknown): unknown {
     return fromWire(field.resolvedType, value as Plain);
   }
   if (field.type === 'bytes') return bytesFromWire(field, value as Uint8Array);
-  if (field.type.endsWith('64')) return safeInteger(field, Number(value));
+  if (field.type.endsWith('64')) return safeInteger(field, numberOf(value));
   return value;
 }
 
@@ -158,6 +158,11 @@ function bytesFromWire(field: protobuf.Field, value: Uint8Array): Buffer | strin
   // A copy: the decoded message may outlive the socket's buffer that it would otherwise keep alive.
   const bytes = Buffer.from(value);
   return isHex(field) ? bytes.toString('hex') : bytes;
+}
+
+/** A 64-bit one is an object, which Number() would turn into decimal digits first. */
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : (value as { toNumber(): number }).toNumber();
 }
 
 function safeInteger(field: protobuf.Field, value: number): number {
