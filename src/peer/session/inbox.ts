@@ -16,7 +16,7 @@ export interface InboxOptions {
   link(): Link | null;
 }
 
-/** Takes the peer's items, each once: writes down, acknowledges, and only then tells. */
+/** Takes the peer's items, each once: writes down, and only then tells and acknowledges. */
 export class Inbox {
   readonly #o: InboxOptions;
 
@@ -31,8 +31,8 @@ export class Inbox {
       const item = isNew ? disappearing.heed(message) : message;
       return journal.receive(item) ? this.#apply(item) : () => {};
     });
-    this.#o.link()?.send({ kind: 'ack', ...journal.peerAck() });
     afterCommit();
+    this.#o.link()?.send({ kind: 'ack', ...journal.peerAck() });
   }
 
   /** Inside the journal's transaction: the item and all that it changes are on disk together or not at all. */

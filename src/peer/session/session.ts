@@ -43,9 +43,9 @@ export interface SessionOptions {
  * Two people talking, across links.
  *
  * The way of a message: Texts (`say`) journals it (1) and hands it to the Outbox, which sends it over the active Link
- * (2). The peer's Inbox takes it from its Link (`receive`), journals it (3) and acknowledges it (4); its Texts tells the
- * face (5) and marks it shown (6). The Ack comes back to the Outbox (`acknowledged`), the journal forgets to resend it,
- * and the face is told that it was delivered (7). Whatever is killed in between, the next link begins with what each
+ * (2). The peer's Inbox takes it from its Link (`receive`) and journals it (3); its Texts tells the face (4) and marks it
+ * shown (5); the Inbox acknowledges it (6). The Ack comes back to the Outbox (`acknowledged`), the journal forgets to
+ * resend it, and the face is told that it was delivered (7). Whatever is killed in between, the next link begins with what each
  * side holds (`Held`), and everything from (2) on happens again for what the other lacks; sequence numbers make it
  * happen once.
  */

@@ -49,9 +49,10 @@ export class Texts {
     );
     const { item, id, fresh } = said;
     const at = new Date(item.atMs).toISOString();
+    // The peer is waiting, the writer knows what was written.
+    outbox.flush();
     if (fresh) emit({ event: 'message', id, from: 'me', text, at, ...(ref !== undefined && { ref }) });
     else if (ref !== undefined && journal.isFromBefore(said)) this.#tellAgain(said, ref);
-    outbox.flush();
     return id;
   }
 
