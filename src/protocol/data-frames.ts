@@ -15,15 +15,23 @@ export interface DataChunk {
 }
 
 const DATA_HEADER_BYTES = 16;
+/** What a data frame has in front of its content. */
+export const DATA_HEAD_BYTES = FRAME_HEADER_BYTES + DATA_HEADER_BYTES;
 
-/** The header to write in front of `length` bytes of file content. */
-export function encodeDataHeader(stream: number, entry: number, offset: number, length: number): Buffer {
-  const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES + DATA_HEADER_BYTES);
-  writeFrameHeader(header, FrameType.data, DATA_HEADER_BYTES + length);
-  header.writeUInt32BE(stream, 5);
-  header.writeUInt32BE(entry, 9);
-  header.writeBigUInt64BE(BigInt(offset), 13);
-  return header;
+/** `frame`: content, and before it DATA_HEAD_BYTES for what is written here. */
+export function writeDataHeader(frame: Buffer, stream: number, entry: number, offset: number): void {
+  writeFrameHeader(frame, FrameType.data, frame.length - FRAME_HEADER_BYTES);
+  frame.writeUInt32BE(stream, 5);
+  frame.writeUInt32BE(entry, 9);
+  frame.writeBigUInt64BE(BigInt(offset), 13);
+}
+
+/** A whole frame with a copy of the content. */
+export function encodeData(stream: number, entry: number, offset: number, content: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(DATA_HEAD_BYTES + content.length);
+  writeDataHeader(frame, stream, entry, offset);
+  content.copy(frame, DATA_HEAD_BYTES);
+  return frame;
 }
 
 /** Throws ProtocolError if the frame is shorter than its header or its offset is not a safe integer. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type DataChunk, decodeData, encodeDataHeader } from './data-frames.js';
+import { type DataChunk, decodeData, encodeData, writeDataHeader } from './data-frames.js';
 import { errorMessage, LinkClosedError, ProtocolError } from './errors.js';
 import { encodeFrame, FrameReader, FrameType, joinParts } from './frames.js';
 import type { Codec } from './wire.js';
@@ -71,12 +71,17 @@ export class FramedStream<Message> {
       this.#duplex.destroy(new LinkClosedError('the other end does not read'));
   }
 
-  sendData(stream: number, entry: number, offset: number, bytes: Buffer): void {
+  /** Copies the content. */
+  sendData(stream: number, entry: number, offset: number, content: Buffer): void {
     if (this.#closed || !this.#duplex.writable) return;
-    this.#duplex.cork();
-    this.#duplex.write(encodeDataHeader(stream, entry, offset, bytes.length));
-    this.#duplex.write(bytes);
-    this.#duplex.uncork();
+    this.#duplex.write(encodeData(stream, entry, offset, content));
+  }
+
+  /** Copies nothing. `frame`: DATA_HEAD_BYTES to write into, then the content; it must stay as it is until `onTaken`. */
+  sendDataFrame(stream: number, entry: number, offset: number, frame: Buffer, onTaken: () => void): void {
+    if (this.#closed || !this.#duplex.writable) return;
+    writeDataHeader(frame, stream, entry, offset);
+    this.#duplex.write(frame, onTaken);
   }
 
   onDrain(listener: () => void): void {

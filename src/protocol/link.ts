@@ -104,9 +104,16 @@ export class Link {
     this.#stream.send(message);
   }
 
-  sendData(stream: number, entry: number, offset: number, bytes: Buffer): void {
+  /** Copies the content. */
+  sendData(stream: number, entry: number, offset: number, content: Buffer): void {
     this.#liveness.asked(performance.now());
-    this.#stream.sendData(stream, entry, offset, bytes);
+    this.#stream.sendData(stream, entry, offset, content);
+  }
+
+  /** As FramedStream.sendDataFrame. */
+  sendDataFrame(stream: number, entry: number, offset: number, frame: Buffer, onTaken: () => void): void {
+    this.#liveness.asked(performance.now());
+    this.#stream.sendDataFrame(stream, entry, offset, frame, onTaken);
   }
 
   pause(): void {

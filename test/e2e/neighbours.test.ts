@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodeDataHeader } from '../../src/protocol/data-frames.js';
+import { encodeData } from '../../src/protocol/data-frames.js';
 import type { ItemBody, ManifestEntry } from '../../src/protocol/messages.js';
 import { sha256, survey } from '../peer/files/helpers/tree.js';
 import { HostilePeer, HostileStage } from '../support/hostile-peer.js';
@@ -83,7 +83,7 @@ async function accept(transfer: string): Promise<number> {
 
 function sendContent(stream: number, entry: number, content: string, offset = 0): Promise<void> {
   const bytes = Buffer.from(content);
-  return peer.write(Buffer.concat([encodeDataHeader(stream, entry, offset, bytes.length), bytes]));
+  return peer.write(encodeData(stream, entry, offset, bytes));
 }
 
 async function sendFile(stream: number, entry: number, content: string, truth = content): Promise<void> {

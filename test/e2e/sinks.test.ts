@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { encodeDataHeader } from '../../src/protocol/data-frames.js';
+import { encodeData } from '../../src/protocol/data-frames.js';
 import { encodeFrame, FrameType, writeFrameHeader } from '../../src/protocol/frames.js';
 import type { ManifestEntry, MediatorMessage } from '../../src/protocol/messages.js';
 import { peerCodec } from '../../src/protocol/wire.js';
@@ -181,7 +181,7 @@ describe.skipIf(tmuxMissing)(`on a terminal nothing that the peer says is obeyed
     const peer = await joined();
     await peer.next('pipeWant');
     const bytes = Buffer.from(`${EVIL} piped\n`);
-    await peer.write(Buffer.concat([encodeDataHeader(0, 0, 0, bytes.length), bytes]));
+    await peer.write(encodeData(0, 0, 0, bytes));
     await terminal.waitFor('piped');
     expect(written()).not.toMatch(OBEYED);
   });

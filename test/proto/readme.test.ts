@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import * as constants from '../../src/protocol/constants.js';
-import { encodeDataHeader } from '../../src/protocol/data-frames.js';
+import { encodeData } from '../../src/protocol/data-frames.js';
 import { encodeFrame, FrameType } from '../../src/protocol/frames.js';
 import { publicIdentity } from '../../src/protocol/identity.js';
 import { prefaceOf } from '../../src/protocol/preface.js';
@@ -53,7 +53,7 @@ describe('the vectors on the page are what this program computes:', () => {
     spki: () => testKey().spki.toString('hex'),
     'peer-id': () => testKey().id,
     'ping-frame': () => messageFrame(peerCodec.encode({ kind: 'ping', nonce: 7 })),
-    'data-frame': () => Buffer.concat([encodeDataHeader(1, 2, 196608, 3), Buffer.from('abc')]).toString('hex'),
+    'data-frame': () => encodeData(1, 2, 196608, Buffer.from('abc')).toString('hex'),
     'register-frame': () =>
       messageFrame(mediatorCodec.encode({ kind: 'register', version: 1, peerId: testKey().id, wantedId: idOf(0x22) })),
     'mediator-transcript': () => testTranscript().toString('hex'),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DATA_CHUNK_BYTES, MAX_FRAME_PEER } from '../../src/protocol/constants.js';
-import { decodeData, encodeDataHeader } from '../../src/protocol/data-frames.js';
+import { decodeData, encodeData } from '../../src/protocol/data-frames.js';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import { type Frame, FrameReader, FrameType, joinParts } from '../../src/protocol/frames.js';
 
@@ -21,12 +21,12 @@ function payloadWith(offset: bigint): Buffer {
 
 describe('a data frame', () => {
   test('has these bytes', () => {
-    const header = encodeDataHeader(1, 2, 0x0003_0405_0607_0809, 10);
-    expect(header.toString('hex')).toBe('020000001a00000001000000020003040506070809');
+    const frame = encodeData(1, 2, 0x0003_0405_0607_0809, Buffer.from('abc'));
+    expect(frame.toString('hex')).toBe('020000001300000001000000020003040506070809616263');
   });
 
   test('is read again through the frame reader, however it is sliced', () => {
-    const content = fc.uint8Array({ minLength: 1, maxLength: 300 });
+    const content = fc.uint8Array({ minLength: 1, maxLength: 300 }).map(Buffer.from);
     fc.assert(
       fc.property(
         u32,
@@ -35,7 +35,7 @@ describe('a data frame', () => {
         content,
         fc.integer({ min: 1, max: 40 }),
         (stream, entry, offset, b, n) => {
-          const bytes = Buffer.concat([encodeDataHeader(stream, entry, offset, b.length), b]);
+          const bytes = encodeData(stream, entry, offset, b);
           const reader = new FrameReader(MAX_FRAME_PEER);
           for (let at = 0; at < bytes.length; at += n) reader.push(bytes.subarray(at, at + n));
           const frame = reader.next();

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
-import { encodeDataHeader } from '../../src/protocol/data-frames.js';
+import { encodeData } from '../../src/protocol/data-frames.js';
 import { LinkClosedError, ProtocolError } from '../../src/protocol/errors.js';
 import { FramedStream } from '../../src/protocol/framed-stream.js';
 import { encodeFrame, FrameType, joinParts } from '../../src/protocol/frames.js';
@@ -111,7 +111,7 @@ describe('a stream that breaks the rules is destroyed, with a ProtocolError:', (
     ['a frame beyond the limit', encodeFrame(FrameType.message, Buffer.alloc(LIMIT + 1))],
     ['a message that cannot be read', encodeFrame(FrameType.message, Buffer.from('ffff', 'hex'))],
     ['a message without content', encodeFrame(FrameType.message, Buffer.alloc(0))],
-    ['data without content', encodeDataHeader(1, 1, 0, 0)],
+    ['data without content', encodeData(1, 1, 0, Buffer.alloc(0))],
   ];
 
   test.each(cases)('%s, when messages are asked for', async (_, bytes) => {
@@ -131,7 +131,7 @@ describe('a stream that breaks the rules is destroyed, with a ProtocolError:', (
   });
 
   test('data during a handshake, or without a handler for it', async () => {
-    const data = Buffer.concat([encodeDataHeader(1, 1, 0, 1), Buffer.of(1)]);
+    const data = encodeData(1, 1, 0, Buffer.of(1));
     const first = await framedPair();
     first.socketB.write(data);
     await expect(first.a.next(never)).rejects.toThrow(ProtocolError);

@@ -6,7 +6,7 @@ import type { SessionEvent } from '../../../src/peer/session/events.js';
 import { Journal } from '../../../src/peer/session/journal/journal.js';
 import { Session } from '../../../src/peer/session/session.js';
 import { MAX_FRAME_PEER } from '../../../src/protocol/constants.js';
-import { encodeDataHeader } from '../../../src/protocol/data-frames.js';
+import { encodeData } from '../../../src/protocol/data-frames.js';
 import { LinkClosedError, ProtocolError } from '../../../src/protocol/errors.js';
 import { FramedStream } from '../../../src/protocol/framed-stream.js';
 import { encodeFrame, FrameType } from '../../../src/protocol/frames.js';
@@ -165,7 +165,7 @@ class Victim {
 
 function dataFrom(reader: Reader): Buffer {
   const bytes = CONTENT.subarray(0, 1 + (reader.byte() % CONTENT.length));
-  return Buffer.concat([encodeDataHeader(reader.byte(), reader.byte(), reader.number(), bytes.length), bytes]);
+  return encodeData(reader.byte(), reader.byte(), reader.number(), bytes);
 }
 
 /** Each transfer of its own, or the same again. */
