@@ -10,6 +10,7 @@ export class SendWindow {
   #consumedAtMs = Number.NEGATIVE_INFINITY;
   /** Where the sample begins that is being taken. */
   #mark = { atMs: 0, consumed: 0 };
+  #size = SMALLEST;
   #rates: { atMs: number; bytesPerMs: number }[] = [];
 
   constructor(minRttMs: () => number) {
@@ -22,9 +23,7 @@ export class SendWindow {
   }
 
   get size(): number {
-    const bytesPerMs = Math.max(0, ...this.#rates.map((rate) => rate.bytesPerMs));
-    const wanted = bytesPerMs * (this.#minRttMs() + QUEUE_MS);
-    return Math.min(LARGEST, Math.max(SMALLEST, wanted));
+    return this.#size;
   }
 
   sent(bytes: number, nowMs: number): void {
@@ -50,6 +49,8 @@ export class SendWindow {
     this.#rates.push({ atMs: nowMs, bytesPerMs: (this.#consumed - this.#mark.consumed) / elapsedMs });
     this.#rates = this.#rates.filter(({ atMs }) => nowMs - atMs < REMEMBER_MS);
     this.#mark = { atMs: nowMs, consumed: this.#consumed };
+    const bytesPerMs = Math.max(...this.#rates.map((rate) => rate.bytesPerMs));
+    this.#size = Math.min(LARGEST, Math.max(SMALLEST, bytesPerMs * (this.#minRttMs() + QUEUE_MS)));
   }
 }
 
