@@ -8,7 +8,11 @@ import { build } from 'rolldown';
  * Types are not checked here: `npm run types` does that.
  */
 const PROGRAMS = {
-  peer: { main: 'main.ts', 'library-worker': 'paths/port-mapping/library-worker.ts' },
+  peer: {
+    main: 'main.ts',
+    'library-worker': 'paths/port-mapping/library-worker.ts',
+    'reader-worker': 'files/reader-worker.ts',
+  },
   server: { main: 'main.ts' },
 };
 

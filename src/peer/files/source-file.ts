@@ -1,77 +1,60 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { describeSystemError } from './disk-errors.js';
 import { SourceChangedError } from './file-errors.js';
 import { READ_ONLY } from './open-flags.js';
-import { digestUpTo, type RunningDigest } from './running-digest.js';
 import { wholeMs } from './whole-ms.js';
 
-/** One offered file, open for reading, that is and stays what was offered. */
+/** One offered file, open for reading, that is and stays what was offered. Waits for the disk: not for the main thread. */
 export class SourceFile {
-  readonly #file: FileHandle;
+  readonly #fd: number;
   readonly #entry: ManifestEntry;
   readonly #version: string;
 
-  private constructor(file: FileHandle, entry: ManifestEntry, version: string) {
-    this.#file = file;
+  constructor(path: string, entry: ManifestEntry) {
     this.#entry = entry;
-    this.#version = version;
-  }
-
-  static async open(path: string, entry: ManifestEntry): Promise<SourceFile> {
-    const file = await translate(entry, open(path, READ_ONLY));
+    this.#fd = translate(entry, () => openSync(path, READ_ONLY));
     try {
-      const { version, fits } = await look(file, entry);
+      const { version, fits } = this.#look();
       if (!fits) throw new SourceChangedError(entry.path);
-      return new SourceFile(file, entry, version);
+      this.#version = version;
     } catch (error) {
-      await file.close();
+      this.close();
       throw error;
     }
   }
 
-  /** Exactly `length` bytes from `offset` on, in a buffer of their own. */
-  async read(offset: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(length);
-    for (let filled = 0; filled < length; ) {
-      const { bytesRead } = await translate(
-        this.#entry,
-        this.#file.read(bytes, filled, length - filled, offset + filled),
-      );
+  /** Fills `into` with what begins at `offset`. */
+  read(offset: number, into: Buffer): void {
+    for (let filled = 0; filled < into.length; ) {
+      const length = into.length - filled;
+      const bytesRead = translate(this.#entry, () => readSync(this.#fd, into, filled, length, offset + filled));
       if (bytesRead === 0) throw new SourceChangedError(this.#entry.path);
       filled += bytesRead;
     }
-    return bytes;
-  }
-
-  /** Takes the file in from where `digest` is up to `length`. */
-  async digestUpTo(length: number, digest: RunningDigest, signal: AbortSignal): Promise<void> {
-    const reached = await translate(this.#entry, digestUpTo(length, this.#file, digest, signal));
-    if (!reached) throw new SourceChangedError(this.#entry.path);
   }
 
   /** Throws if it was written to since it was opened. */
-  async checkUnchanged(): Promise<void> {
-    const { version } = await look(this.#file, this.#entry);
-    if (version !== this.#version) throw new SourceChangedError(this.#entry.path);
+  checkUnchanged(): void {
+    if (this.#look().version !== this.#version) throw new SourceChangedError(this.#entry.path);
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #look(): { version: string; fits: boolean } {
+    const found = translate(this.#entry, () => fstatSync(this.#fd, { bigint: true }));
+    const { size, mtimeNs } = found;
+    const fits = found.isFile() && Number(size) === this.#entry.size && wholeMs(mtimeNs) === this.#entry.mtimeMs;
+    return { version: `${size} ${mtimeNs}`, fits };
   }
 }
 
-async function look(file: FileHandle, entry: ManifestEntry): Promise<{ version: string; fits: boolean }> {
-  const found = await translate(entry, file.stat({ bigint: true }));
-  const { size, mtimeNs } = found;
-  const fits = found.isFile() && Number(size) === entry.size && wholeMs(mtimeNs) === entry.mtimeMs;
-  return { version: `${size} ${mtimeNs}`, fits };
-}
-
-async function translate<T>(entry: ManifestEntry, use: Promise<T>): Promise<T> {
+function translate<T>(entry: ManifestEntry, use: () => T): T {
   try {
-    return await use;
+    return use();
   } catch (error) {
     const code = errorCode(error);
     if (code === undefined || !(error as NodeJS.ErrnoException).syscall) throw error;

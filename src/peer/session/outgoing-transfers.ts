@@ -3,8 +3,10 @@ import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage, Want } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
+import { SourceChangedError } from '../files/file-errors.js';
 import { type LocalManifest, offeredFiles, readManifest } from '../files/manifest.js';
-import { Sending, SourceChangedError } from '../files/sending.js';
+import { ReaderThread } from '../files/reader-thread.js';
+import { Sending } from '../files/sending.js';
 import type { TransferStatus } from './events.js';
 import type { Appended, TransferRecord } from './journal/journal.js';
 import { SendingRun } from './sending-run.js';
@@ -22,6 +24,7 @@ const MAX_SAID_GONE = 1000;
 /** The files that this side sends: offers them, and streams what the receiver wants for as long as there is a link. */
 export class OutgoingTransfers {
   readonly #context: TransferContext;
+  readonly #reader = new ReaderThread();
   readonly #sendings = new Map<string, Sending>();
   readonly #runs = new Map<number, SendingRun>();
   /** One stream after the other: a peer that wants and wants must not make us open file upon file. */
@@ -52,6 +55,7 @@ export class OutgoingTransfers {
   async close(): Promise<void> {
     this.stop();
     await Promise.all([...this.#sendings.values()].map((sending) => sending.close()));
+    await this.#reader.stop();
   }
 
   /** Goes on with a transfer of just these files that an earlier run began, else offers them. */
@@ -226,7 +230,7 @@ export class OutgoingTransfers {
     const { transfer, sources } = record;
     let sending = this.#sendings.get(transfer);
     if (!sending) {
-      sending = new Sending({ transfer, sources, entries: this.#context.journal.manifest(transfer) });
+      sending = new Sending({ sources, entries: this.#context.journal.manifest(transfer), reader: this.#reader });
       this.#sendings.set(transfer, sending);
     }
     return sending;

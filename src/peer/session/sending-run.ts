@@ -1,4 +1,5 @@
 import { FILE_END_COST } from '../../protocol/constants.js';
+import { DATA_HEAD_BYTES } from '../../protocol/data-frames.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { ManifestEntry, Want } from '../../protocol/messages.js';
@@ -10,8 +11,10 @@ import type { TransferContext } from './transfer-context.js';
 
 /** A message must not wait behind more than this of what one transfer has handed to the network stack. */
 const MAX_BUFFERED = 64 * 1024;
-/** Larger reads go out in frames of this size, so that the window is kept to closely. */
+/** What would fill much of a small window goes out in frames of this size, so that the window is kept to closely. */
 const SLICE_BYTES = 32 * 1024;
+/** How many frames a window must have room for that are sent as they were read. */
+const FRAMES_IN_WINDOW = 8;
 
 /** One stream of data: answers one Want over one link, as fast as the receiver takes it in. */
 export class SendingRun {
@@ -31,6 +34,12 @@ export class SendingRun {
   #filesTakenIn = 0;
   #entry = 0;
   #wake: () => void = () => {};
+  /** Frames that the network stack has not yet taken. */
+  #lent = 0;
+  readonly #giveBack = () => {
+    this.#lent -= 1;
+    this.#wake();
+  };
 
   constructor(o: { link: Link; want: Want; record: TransferRecord; sending: Sending; context: TransferContext }) {
     this.transfer = o.want.transfer;
@@ -77,9 +86,11 @@ export class SendingRun {
   async run(): Promise<void> {
     const { signal } = this.#stopping;
     try {
-      for await (const piece of this.#sending.pieces(this.#want, signal)) {
+      for await (const pieces of this.#sending.pieces(this.#want, signal)) {
+        for (const piece of pieces) await this.#send(piece);
+        // What follows is read into the same memory.
+        await this.#until(() => this.#lent === 0);
         if (signal.aborted) return;
-        await this.#send(piece);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -95,13 +106,7 @@ export class SendingRun {
         this.#link.send({ kind: 'resume', stream, entry: piece.entry, offset: piece.offset });
         break;
       case 'data':
-        for (let at = 0; at < piece.bytes.length; at += SLICE_BYTES) {
-          const slice = piece.bytes.subarray(at, at + SLICE_BYTES);
-          await this.#untilAllowed();
-          if (this.#stopping.signal.aborted) return;
-          this.#link.sendData(stream, piece.entry, piece.offset + at, slice);
-          this.#count(slice.length);
-        }
+        await this.#sendData(piece);
         break;
       case 'fileEnd':
         await this.#untilAllowed();
@@ -113,14 +118,38 @@ export class SendingRun {
     }
   }
 
+  async #sendData({ entry, offset, frame }: Extract<Piece, { kind: 'data' }>): Promise<void> {
+    const { stream } = this.#want;
+    const content = frame.subarray(DATA_HEAD_BYTES);
+    await this.#untilAllowed();
+    if (content.length <= SLICE_BYTES || content.length <= this.#window.size / FRAMES_IN_WINDOW) {
+      if (this.#stopping.signal.aborted) return;
+      this.#lent += 1;
+      this.#link.sendDataFrame(stream, entry, offset, frame, this.#giveBack);
+      this.#count(content.length);
+      return;
+    }
+    for (let at = 0; at < content.length; at += SLICE_BYTES) {
+      const slice = content.subarray(at, at + SLICE_BYTES);
+      await this.#untilAllowed();
+      if (this.#stopping.signal.aborted) return;
+      this.#link.sendData(stream, entry, offset + at, slice);
+      this.#count(slice.length);
+    }
+  }
+
   #count(bytes: number): void {
     this.#sent += bytes;
     this.#window.sent(bytes, performance.now());
   }
 
   async #untilAllowed(): Promise<void> {
-    const mayNotYet = () => this.#window.allowance === 0 || this.#link.bufferedBytes > MAX_BUFFERED;
-    while (mayNotYet() && !this.#stopping.signal.aborted) {
+    await this.#until(() => this.#window.allowance > 0 && this.#link.bufferedBytes <= MAX_BUFFERED);
+  }
+
+  /** Or until stopped. */
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds() && !this.#stopping.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

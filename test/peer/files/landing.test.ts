@@ -5,11 +5,11 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Confinement } from '../../../src/peer/files/folder.js';
 import { type LocalManifest, readManifest } from '../../../src/peer/files/manifest.js';
-import { Sending } from '../../../src/peer/files/sending.js';
 import { type Compiled, compileForNode } from '../../support/compile.js';
 import type { CrashPlan } from './helpers/crashing-receiver.js';
+import { openSending } from './helpers/open-sending.js';
 import { never, scratchFolder } from './helpers/scratch.js';
-import { memoryStore, openReceiving, run, TRANSFER } from './helpers/transfer.js';
+import { memoryStore, openReceiving, run } from './helpers/transfer.js';
 import { noise, plant, sha256, survey } from './helpers/tree.js';
 
 const kinds: Confinement[] = existsSync('/proc/self/fd') ? ['held', 'checked'] : ['checked'];
@@ -99,7 +99,7 @@ describe('a receiver that is killed', { timeout: 180_000 }, () => {
   ): Promise<string[]> {
     const store = { ...memoryStore(), json: existsSync(notes) ? readFileSync(notes, 'utf8') : '' };
     const receiving = await openReceiving(manifest.entries, into, store, confinement);
-    const sending = new Sending({ transfer: TRANSFER, ...manifest });
+    const sending = openSending(manifest);
     const { files } = await run(sending, receiving);
     await receiving.complete();
     await sending.close();

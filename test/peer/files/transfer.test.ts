@@ -16,11 +16,13 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkManifest, type LocalManifest, readManifest } from '../../../src/peer/files/manifest.js';
 import type { Receiving } from '../../../src/peer/files/receiving.js';
-import { type Piece, Sending } from '../../../src/peer/files/sending.js';
+import type { Sending } from '../../../src/peer/files/sending.js';
 import { DATA_CHUNK_BYTES } from '../../../src/protocol/constants.js';
+import { openSending } from './helpers/open-sending.js';
+import type { OwnPiece } from './helpers/pieces.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { smallDisk } from './helpers/small-disk.js';
-import { type MemoryStore, memoryStore, openReceiving, run, TRANSFER } from './helpers/transfer.js';
+import { type MemoryStore, memoryStore, openReceiving, run } from './helpers/transfer.js';
 import { noise, plant, sha256, survey } from './helpers/tree.js';
 
 const MIB = 1024 * 1024;
@@ -32,13 +34,7 @@ async function offer(base: string, ...names: string[]): Promise<{ manifest: Loca
     never,
   );
   checkManifest(manifest.entries);
-  return { manifest, sending: sendingOf(manifest) };
-}
-
-function sendingOf(manifest: LocalManifest): Sending {
-  const sending = new Sending({ transfer: TRANSFER, ...manifest });
-  onTestFinished(() => sending.close());
-  return sending;
+  return { manifest, sending: openSending(manifest) };
 }
 
 async function receivingOf(manifest: LocalManifest, into: string, store: MemoryStore): Promise<Receiving> {
@@ -114,7 +110,7 @@ describe('a transfer from folder to folder', () => {
         const into = scratchFolder();
         const store = memoryStore();
         let receiving = await receivingOf(manifest, into, store);
-        let sending = sendingOf(manifest);
+        let sending = openSending(manifest);
         const reported: string[] = [];
         for (const { after, restart } of plan) {
           let left = after;
@@ -126,7 +122,7 @@ describe('a transfer from folder to folder', () => {
           }
           if (restart === 'sender' || restart === 'both') {
             await sending.close();
-            sending = sendingOf(manifest);
+            sending = openSending(manifest);
           }
         }
         reported.push(...(await run(sending, receiving)).files.map(({ name }) => name));
@@ -154,7 +150,7 @@ describe('a transfer from folder to folder', () => {
     writeSync(file, 'not what was sent', 3 * MIB + 5);
     closeSync(file);
     const second = await receivingOf(manifest, into, store);
-    const { pieces, files } = await run(sendingOf(manifest), second);
+    const { pieces, files } = await run(openSending(manifest), second);
     expect(pieces[0]).toEqual({ kind: 'resume', entry: 0, offset: 3 * MIB });
     expect(files[0]?.sha256).toBe(sha256(content));
     expect(survey(into)).toEqual({ f: sha256(content) });
@@ -175,7 +171,7 @@ describe('a transfer from folder to folder', () => {
     writeFileSync(join(base, 'f'), altered);
     utimesSync(join(base, 'f'), 1e9, 1e9);
     const second = await receivingOf(manifest, into, store);
-    const { pieces } = await run(sendingOf(manifest), second);
+    const { pieces } = await run(openSending(manifest), second);
     expect(pieces[0]).toEqual({ kind: 'resume', entry: 0, offset: 0 });
     expect(survey(into)).toEqual({ f: sha256(altered) });
   });
@@ -185,8 +181,8 @@ describe('a transfer from folder to folder', () => {
     plant(base, { f: noise(4 * MIB) });
     const { manifest, sending } = await offer(base, 'f');
     const receiving = await receivingOf(manifest, join(base, 'into'), memoryStore());
-    const seen: Piece[] = [];
-    const upTo = (offset: number) => (piece: Piece) => {
+    const seen: OwnPiece[] = [];
+    const upTo = (offset: number) => (piece: OwnPiece) => {
       seen.push(piece);
       return piece.kind === 'data' && piece.offset >= offset;
     };
@@ -231,7 +227,7 @@ describe('a large transfer', () => {
     const temp = join(into, readdirSync(into)[0] ?? '');
     truncateSync(temp, 4 * GIB + MIB + 1);
     const second = await receivingOf(manifest, into, store);
-    const { pieces, files } = await run(sendingOf(manifest), second);
+    const { pieces, files } = await run(openSending(manifest), second);
     expect(pieces[0]).toEqual({ kind: 'resume', entry: 0, offset: 4 * GIB + MIB + 1 });
     expect(files).toMatchObject([{ name: 'sparse', path: join(into, 'sparse'), bytes: size }]);
     expect(statSync(join(into, 'sparse')).size).toBe(size);

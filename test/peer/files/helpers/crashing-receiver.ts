@@ -7,9 +7,13 @@ import promises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import type { Confinement } from '../../../../src/peer/files/folder.js';
 import type { LocalManifest } from '../../../../src/peer/files/manifest.js';
+import { ReaderThread } from '../../../../src/peer/files/reader-thread.js';
 import { Receiving } from '../../../../src/peer/files/receiving.js';
+// Here it does nothing: this has it compiled.
+import '../../../../src/peer/files/reader-worker.js';
 import { Sending } from '../../../../src/peer/files/sending.js';
 import { hand, handTogether } from './hand.js';
+import { ownPieces } from './pieces.js';
 
 export interface CrashPlan {
   manifest: LocalManifest;
@@ -69,8 +73,9 @@ const { signal } = new AbortController();
 await watchDisk();
 const receiving = await Receiving.open({ transfer: '', entries, into, store, signal, confinement });
 for (const file of receiving.recovered) console.log(file.path);
-const sending = new Sending({ transfer: '', entries, sources });
-const pieces = sending.pieces(await receiving.want(), signal);
+const reader = new ReaderThread();
+const sending = new Sending({ entries, sources, reader });
+const pieces = ownPieces(sending, await receiving.want(), signal);
 if (plan.together) await handTogether(pieces, receiving, (file) => console.log(file.path));
 else {
   for await (const piece of pieces) {
@@ -80,4 +85,5 @@ else {
 }
 await receiving.complete();
 await sending.close();
+await reader.stop();
 console.log(`done ${steps}`);

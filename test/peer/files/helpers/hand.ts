@@ -1,10 +1,10 @@
 import type { ReceivedFile, Receiving } from '../../../../src/peer/files/receiving.js';
-import type { Piece } from '../../../../src/peer/files/sending.js';
+import type { OwnPiece } from './pieces.js';
 
 const RECORD_BYTES = 16_384;
 
 /** Hands one piece over as a session would; resolves to the received file at a file's end. */
-export async function hand(piece: Piece, receiving: Receiving): Promise<ReceivedFile | null> {
+export async function hand(piece: OwnPiece, receiving: Receiving): Promise<ReceivedFile | null> {
   if (piece.kind === 'resume') await receiving.resume(piece.entry, piece.offset);
   else if (piece.kind === 'data') await receiving.write(piece.entry, piece.offset, split(piece.bytes));
   else return receiving.fileEnd(piece.entry, piece.size, piece.sha256);
@@ -20,7 +20,7 @@ function split(bytes: Buffer): Buffer[] {
 
 /** Hands over all files together that follow each other and are whole, as a session does that has them already. */
 export async function handTogether(
-  pieces: AsyncIterable<Piece>,
+  pieces: AsyncIterable<OwnPiece>,
   receiving: Receiving,
   tell: (file: ReceivedFile) => void,
 ): Promise<void> {
@@ -32,7 +32,7 @@ export async function handTogether(
       for (const file of done) tell(file);
     }
   };
-  let parts: Piece[] = [];
+  let parts: OwnPiece[] = [];
   for await (const piece of pieces) {
     parts.push(piece);
     if (piece.kind === 'data') continue;

@@ -1,8 +1,9 @@
 import type { Confinement } from '../../../../src/peer/files/folder.js';
 import { type ReceivedFile, Receiving } from '../../../../src/peer/files/receiving.js';
-import type { Piece, Sending } from '../../../../src/peer/files/sending.js';
+import type { Sending } from '../../../../src/peer/files/sending.js';
 import type { ManifestEntry } from '../../../../src/protocol/messages.js';
 import { hand } from './hand.js';
+import { type OwnPiece, ownPieces } from './pieces.js';
 import { never } from './scratch.js';
 
 export const TRANSFER = 'ab'.repeat(16);
@@ -41,11 +42,11 @@ export function openReceiving(
 export async function run(
   sending: Sending,
   receiving: Receiving,
-  until: (piece: Piece) => boolean = () => false,
-): Promise<{ files: ReceivedFile[]; pieces: Piece[] }> {
+  until: (piece: OwnPiece) => boolean = () => false,
+): Promise<{ files: ReceivedFile[]; pieces: OwnPiece[] }> {
   const files: ReceivedFile[] = [];
-  const pieces: Piece[] = [];
-  for await (const piece of sending.pieces(await receiving.want(), never)) {
+  const pieces: OwnPiece[] = [];
+  for await (const piece of ownPieces(sending, await receiving.want(), never)) {
     pieces.push(piece);
     const file = await hand(piece, receiving);
     if (file) files.push(file);
