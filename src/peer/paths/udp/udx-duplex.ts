@@ -29,11 +29,13 @@ type Done = (error?: Error | null) => void;
  */
 export class UdxDuplex extends Duplex {
   readonly #stream: UdxStream;
-  /** To be sent when the peer and the network take more. */
+  /** To be sent when the peer and the network take more, without empty buffers. */
   #waiting: Buffer[] = [];
   #whenSent: Done | null = null;
   #allowance = WINDOW_BYTES;
   #isDraining = false;
+  readonly #arrivals = new Arrivals();
+  #nextTurn: NodeJS.Immediate | null = null;
   /** Of the peer's bytes: come in, and told to be read. */
   #received = 0;
   #credited = 0;
@@ -45,7 +47,8 @@ export class UdxDuplex extends Duplex {
   constructor(stream: UdxStream) {
     super();
     this.#stream = stream;
-    stream.on('data', (bytes: Buffer) => this.#receive(bytes));
+    stream.on('data', (bytes: Buffer) => this.#arrived(bytes));
+    stream.on('drain', () => this.#drained());
     stream.on('error', (error: Error) => this.#close(error));
     stream.on('close', () => this.#close(new LinkClosedError('the stream was closed')));
   }
@@ -55,14 +58,12 @@ export class UdxDuplex extends Duplex {
     queueMicrotask(() => this.#tellRead());
   }
 
-  override _write(bytes: Buffer, _: BufferEncoding, done: Done): void {
-    this.#waiting = [bytes];
-    this.#whenSent = done;
-    this.#send();
+  override _write(chunk: Buffer, _: BufferEncoding, done: Done): void {
+    this._writev([{ chunk }], done);
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: Done): void {
-    this.#waiting = [Buffer.concat(chunks.map(({ chunk }) => chunk))];
+    this.#waiting = chunks.map(({ chunk }) => chunk).filter(({ length }) => length > 0);
     this.#whenSent = done;
     this.#send();
   }
@@ -89,35 +90,43 @@ export class UdxDuplex extends Duplex {
   }
 
   #send(): void {
-    while (!this.#isDraining) {
-      const [next] = this.#waiting;
-      if (!next) break;
-      const now = next.subarray(0, this.#allowance);
-      if (now.length === 0 && next.length > 0) return;
-      if (now.length === next.length) this.#waiting.shift();
-      else this.#waiting[0] = next.subarray(now.length);
-      this.#sendNow(now);
+    while (!this.#isDraining && this.#waiting.length > 0) {
+      if (this.#allowance === 0) return;
+      this.#sendRun(takeUpTo(this.#allowance, this.#waiting));
     }
-    if (this.#waiting.length === 0 && !this.#isDraining) this.#sent();
+    if (!this.#isDraining) this.#sent();
   }
 
-  #sendNow(bytes: Buffer): void {
-    // A length of 0 would be the end; and nobody listens to a stream that has closed.
-    if (bytes.length === 0 || this.#isClosed) return;
-    this.#allowance -= bytes.length;
-    // In one write: udx begins each with a packet of its own.
-    if (this.#stream.write(Buffer.concat([headerOf(bytes.length), bytes]))) return;
-    this.#isDraining = true;
-    this.#stream.once('drain', () => {
-      this.#isDraining = false;
-      this.#send();
-    });
+  /** Uncopied: what is written in one turn udx puts into as few packets as it fits into. */
+  #sendRun(run: Buffer[]): void {
+    // Nobody listens to a stream that has closed.
+    if (this.#isClosed) return;
+    const length = run.reduce((sum, bytes) => sum + bytes.length, 0);
+    this.#allowance -= length;
+    for (const bytes of [headerOf(length), ...run]) this.#isDraining = !this.#stream.write(bytes);
+  }
+
+  #drained(): void {
+    this.#isDraining = false;
+    this.#send();
   }
 
   #sent(): void {
     const done = this.#whenSent;
     this.#whenSent = null;
     done?.();
+  }
+
+  /** A packet holds less than a tenth of what TLS decrypts at once: so what comes in one turn is taken in together. */
+  #arrived(packet: Buffer): void {
+    this.#arrivals.push(packet);
+    this.#nextTurn ??= setImmediate(() => this.#takeIn());
+  }
+
+  #takeIn(): void {
+    if (this.#nextTurn) clearImmediate(this.#nextTurn);
+    this.#nextTurn = null;
+    for (const bytes of this.#arrivals.take()) this.#receive(bytes);
   }
 
   #receive(bytes: Buffer): void {
@@ -164,6 +173,7 @@ export class UdxDuplex extends Duplex {
   /** What the peer sent before its end can still be read; what we write is lost, as on any connection that is cut. */
   #close(error: Error): void {
     if (this.#isClosed) return;
+    this.#takeIn();
     this.#isClosed = true;
     if (!this.#peerEnded) this.destroy(error);
     else if (this.#whenSent) {
@@ -172,6 +182,48 @@ export class UdxDuplex extends Duplex {
       this.#send();
     }
   }
+}
+
+/** Packets in the order in which they came. udx puts them one behind the other in memory: such are joined uncopied. */
+class Arrivals {
+  #joined: Buffer[] = [];
+  #memory: ArrayBufferLike | null = null;
+  #from = 0;
+  #to = 0;
+
+  push(packet: Buffer): void {
+    if (packet.buffer !== this.#memory || packet.byteOffset !== this.#to) {
+      this.#join();
+      this.#memory = packet.buffer;
+      this.#from = packet.byteOffset;
+    }
+    this.#to = packet.byteOffset + packet.length;
+  }
+
+  take(): Buffer[] {
+    this.#join();
+    const taken = this.#joined;
+    this.#joined = [];
+    return taken;
+  }
+
+  #join(): void {
+    if (this.#memory) this.#joined.push(Buffer.from(this.#memory, this.#from, this.#to - this.#from));
+    this.#memory = null;
+  }
+}
+
+/** Cuts the first `count` bytes, or all, off the beginning of the list. */
+function takeUpTo(count: number, list: Buffer[]): Buffer[] {
+  const taken: Buffer[] = [];
+  for (let left = count; left > 0; ) {
+    const first = list.shift();
+    if (!first) break;
+    taken.push(first.subarray(0, left));
+    if (first.length > left) list.unshift(first.subarray(left));
+    left -= first.length;
+  }
+  return taken;
 }
 
 function headerOf(value: number): Buffer {
