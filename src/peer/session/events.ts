@@ -88,6 +88,7 @@ export interface TransferStatus {
   transfer: string;
   direction: 'send' | 'receive';
   state: 'offered' | 'accepted';
+  /** The first file, as in the offer. */
   name: string;
   files: number;
   bytes: number;

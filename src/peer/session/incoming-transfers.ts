@@ -4,7 +4,6 @@ import { ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { ManifestEntry, PeerMessage } from '../../protocol/messages.js';
 import { DigestMismatchError, type ReceivedFile, Receiving } from '../files/receiving.js';
-import type { TransferStatus } from './events.js';
 import { IncomingOffers } from './incoming-offers.js';
 import type { TransferRecord } from './journal/journal.js';
 import { ProgressReport } from './progress-report.js';
@@ -95,16 +94,8 @@ export class IncomingTransfers {
     this.#runs.get(chunk.stream)?.data(chunk);
   }
 
-  status(record: TransferRecord): TransferStatus {
-    return {
-      transfer: record.transfer,
-      direction: 'receive',
-      state: record.state === 'accepted' ? 'accepted' : 'offered',
-      name: this.#context.journal.manifest(record.transfer)[0]?.path ?? '',
-      files: record.entries,
-      bytes: this.#receivings.get(record.transfer)?.bytesInPlace ?? 0,
-      total: record.bytes,
-    };
+  bytesInPlace(transfer: string): number {
+    return this.#receivings.get(transfer)?.bytesInPlace ?? 0;
   }
 
   #begin(record: TransferRecord): void {

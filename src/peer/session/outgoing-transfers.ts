@@ -7,7 +7,6 @@ import { SourceChangedError } from '../files/file-errors.js';
 import { type LocalManifest, offeredFiles, readManifest } from '../files/manifest.js';
 import { ReaderThread } from '../files/reader-thread.js';
 import { Sending } from '../files/sending.js';
-import type { TransferStatus } from './events.js';
 import type { Appended, TransferRecord } from './journal/journal.js';
 import { SendingRun } from './sending-run.js';
 import {
@@ -214,16 +213,8 @@ export class OutgoingTransfers {
     for (const run of this.#runs.values()) run.wake();
   }
 
-  status(record: TransferRecord): TransferStatus {
-    return {
-      transfer: record.transfer,
-      direction: 'send',
-      state: record.state === 'accepted' ? 'accepted' : 'offered',
-      name: record.sources[0] ?? '',
-      files: record.entries,
-      bytes: this.#runOf(record.transfer)?.bytes ?? 0,
-      total: record.bytes,
-    };
+  bytesSent(transfer: string): number {
+    return this.#runOf(transfer)?.bytes ?? 0;
   }
 
   #sendingOf(record: TransferRecord): Sending {

@@ -2,6 +2,7 @@ import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
+import { offeredFiles } from '../files/manifest.js';
 import type { TransferStatus } from './events.js';
 import { IncomingTransfers } from './incoming-transfers.js';
 import type { TransferRecord } from './journal/journal.js';
@@ -9,11 +10,16 @@ import type { ContentMessage } from './links.js';
 import { OutgoingTransfers } from './outgoing-transfers.js';
 import { type AfterCommit, type TransferContext, type TransferItem, unknownTransfer } from './transfer-context.js';
 
+/** What people are told of a manifest that is not shown whole. */
+type Contents = Pick<TransferStatus, 'name' | 'files'>;
+
 /** File transfers of both directions: finds whose each command, item and message is. */
 export class Transfers {
   readonly incoming: IncomingTransfers;
   readonly outgoing: OutgoingTransfers;
   readonly #context: TransferContext;
+  /** Of the open transfers. A manifest may be long to read, and a face asks for its status many times a second. */
+  #contents = new Map<string, Contents>();
 
   constructor(context: TransferContext, defaultInto: string) {
     this.#context = context;
@@ -88,10 +94,23 @@ export class Transfers {
   }
 
   statuses(): TransferStatus[] {
-    return this.#context.journal
-      .transfers()
-      .filter(({ state }) => state === 'offered' || state === 'accepted')
-      .map((record) => (record.direction === 'send' ? this.outgoing : this.incoming).status(record));
+    const open = this.#context.journal.transfers().filter(({ state }) => state === 'offered' || state === 'accepted');
+    this.#contents = new Map(open.map(({ transfer }) => [transfer, this.#contentsOf(transfer)]));
+    return open.map(({ transfer, direction, state, bytes: total }) => ({
+      transfer,
+      direction,
+      state: state === 'accepted' ? 'accepted' : 'offered',
+      ...this.#contentsOf(transfer),
+      bytes: direction === 'send' ? this.outgoing.bytesSent(transfer) : this.incoming.bytesInPlace(transfer),
+      total,
+    }));
+  }
+
+  #contentsOf(transfer: string): Contents {
+    const known = this.#contents.get(transfer);
+    if (known) return known;
+    const files = offeredFiles(this.#context.journal.manifest(transfer));
+    return { name: files[0]?.name ?? '', files: files.length };
   }
 
   #cancelledByPeer(transfer: string, reason: string): AfterCommit {
