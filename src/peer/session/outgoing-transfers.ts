@@ -19,6 +19,8 @@ import {
 
 /** Each is journalled until it is acknowledged: a peer that means ill must not fill the disk by wanting what never was. */
 const MAX_SAID_GONE = 1000;
+/** Of what is left out of an offer: a folder may hold thousands of links. */
+const MAX_NAMED = 5;
 
 /** The files that this side sends: offers them, and streams what the receiver wants for as long as there is a link. */
 export class OutgoingTransfers {
@@ -114,7 +116,7 @@ export class OutgoingTransfers {
     });
     if (first) return transferOf(first);
     emit({ event: 'offered', transfer, files: offeredFiles(entries), ...(ref !== undefined && { ref }) });
-    for (const path of skipped) this.#warnSkipped(transfer, path);
+    this.#warnSkipped(transfer, skipped);
     outbox.flush();
     return transfer;
   }
@@ -279,12 +281,15 @@ export class OutgoingTransfers {
     emit({ event: 'cancelled', transfer, by: 'me', reason });
   }
 
-  #warnSkipped(transfer: string, path: string): void {
+  #warnSkipped(transfer: string, skipped: readonly string[]): void {
+    if (skipped.length === 0) return;
+    const named = skipped.slice(0, MAX_NAMED).map((path) => `"${sanitiseLine(path)}"`);
+    const rest = skipped.length - named.length;
     this.#context.emit({
       event: 'error',
       code: ExitCode.usage,
-      message: `${sanitiseLine(path)} was left out: it is neither a file nor a folder`,
-      hint: 'Links inside folders, sockets and devices are not sent; name the file that a link leads to.',
+      message: `left out: ${named.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`,
+      hint: 'Links inside folders, sockets, devices and names that are not UTF-8 are not sent.',
       transfer,
     });
   }

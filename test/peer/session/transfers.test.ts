@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -178,13 +179,36 @@ describe('a transfer', () => {
     expect(() => small.session.cancel('00'.repeat(16))).toThrow(UserError);
   });
 
+  it('is shown in the status as it was in the offer, to both and after a restart', async () => {
+    await both.link();
+    mkdirSync(join(small.folder, 'trip', 'day 1'), { recursive: true });
+    source(small, 'trip/day 1/photo', 'one');
+    source(small, 'trip/notes', 'two');
+    await small.session.send([join(small.folder, 'trip')]);
+    await great.event('offer');
+    await small.restart();
+    const shown = { name: 'trip/day 1/photo', files: 2, total: 6 };
+    for (const { session } of [small, great])
+      expect(session.status('waiting').transfers).toEqual([expect.objectContaining(shown)]);
+  });
+
+  it('says once what of a folder is left out, and names a few', async () => {
+    mkdirSync(join(small.folder, 'trip'));
+    for (const name of 'abcdefg') symlinkSync('/dev/null', join(small.folder, 'trip', name));
+    const transfer = await small.session.send([join(small.folder, 'trip')]);
+    const message = 'left out: "trip/a", "trip/b", "trip/c", "trip/d", "trip/e" and 2 more';
+    expect(small.events.filter(({ event }) => event === 'error')).toEqual([
+      expect.objectContaining({ code: 2, message, transfer }),
+    ]);
+  });
+
   it('is shown in the status while it lasts', async () => {
     await both.link();
     const transfer = await small.session.send([source(small, 'a', 'one')]);
     await great.event('offer');
     const common = { transfer, state: 'offered', files: 1, total: 3 };
     expect(small.session.status('waiting').transfers).toEqual([
-      expect.objectContaining({ ...common, direction: 'send' }),
+      expect.objectContaining({ ...common, direction: 'send', name: 'a' }),
     ]);
     expect(great.session.status('waiting').transfers).toEqual([
       expect.objectContaining({ ...common, direction: 'receive', name: 'a' }),
