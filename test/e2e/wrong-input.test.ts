@@ -164,10 +164,14 @@ describe('a mediator', () => {
     const finished = await run([host, '1', ...whom(), '--json']);
     expect(finished.code).toBe(3);
     expect(performance.now() - startedAt).toBeLessThan(20_000);
-    const [error, bye] = finished.stdout
+    const [offline, error, bye] = finished.stdout
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
+    expect(offline).toEqual({
+      event: 'offline',
+      reason: expect.stringMatching(/does not resolve|no name server|nothing listens/),
+    });
     expect(error).toMatchObject({ event: 'error', code: 3, message: expect.stringMatching(message) });
     expect(error.hint).toContain('p2p-server');
     expect(bye).toEqual({ event: 'bye' });

@@ -9,7 +9,7 @@ import { usageError, type Work } from './work.js';
 
 export type ParsedCommandLine = { kind: 'help'; text: string } | { kind: 'work'; work: Work };
 
-const COMMANDS = ['send', 'receive', 'doctor', 'keygen', 'id', 'key', 'contact', 'history'];
+const COMMANDS = ['send', 'receive', 'pipe', 'doctor', 'keygen', 'id', 'key', 'contact', 'history'];
 const WIDEST = 100;
 /** Positional arguments of which there may be several. */
 const LISTS = ['_', 'files', 'whom'];
@@ -24,8 +24,8 @@ encrypted.`;
 /** In place of yargs's own sentences; the keys are theirs. */
 const SENTENCES = {
   'Not enough non-option arguments: got %s, need at least %s': {
-    one: 'something is missing: %s given, %s needed',
-    other: 'something is missing: %s given, %s needed',
+    one: 'something is missing',
+    other: 'something is missing',
   },
   'Missing required argument: %s': { one: 'an option is missing: --%s', other: 'options are missing: %s' },
   'Unknown argument: %s': { one: 'not understood: %s', other: 'not understood: %s' },

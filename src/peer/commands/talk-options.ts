@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import os from 'node:os';
 import { resolve } from 'node:path';
-import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { PublicIdentity } from '../../protocol/identity.js';
 import { PATH_KINDS, type PathKind } from '../../protocol/messages.js';
+import { describeSystemError } from '../files/disk-errors.js';
 import type { OwnKeys } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
 import { type KeyOptions, loadAnyKey } from '../keys.js';
@@ -119,13 +120,13 @@ function checkPurpose(purpose: Purpose): Purpose {
 
 /** The walk that makes the manifest looks at everything; this spares waiting for the peer only to hear of a typing error. */
 function checkReadable(file: string): string {
-  const path = resolve(file);
   try {
-    accessSync(path, constants.R_OK);
-    return path;
+    // Before it is resolved: no name at all, as of a variable that is not set, would stand for this whole folder.
+    accessSync(file, constants.R_OK);
+    return resolve(file);
   } catch (error) {
     const missing = errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR';
-    const message = missing ? `${file} is not there` : `${file} cannot be read: ${errorMessage(error)}`;
+    const message = missing ? `"${file}" is not there` : `"${file}" cannot be read: ${describeSystemError(error)}`;
     throw new UserError(ExitCode.usage, message, 'Check the path and its permissions; nothing was sent.', {
       cause: error,
     });

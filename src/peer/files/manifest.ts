@@ -23,7 +23,7 @@ const ENTRY_OVERHEAD_BYTES = 40;
  * one inside a folder is not. Throws a UserError (usage) that names the first path which is missing or unreadable.
  */
 export async function readManifest(paths: readonly string[], signal: AbortSignal): Promise<LocalManifest> {
-  if (paths.length === 0) throw new UserError(ExitCode.usage, 'there is nothing to send', 'name files or folders');
+  if (paths.length === 0) throw new UserError(ExitCode.usage, 'there is nothing to send', 'Name files or folders.');
   const manifest: LocalManifest = { entries: [], sources: [], skipped: [] };
   const names = new DistinctNames();
   for (const path of paths) {
@@ -57,7 +57,7 @@ function notSendable(path: string): UserError {
   return new UserError(
     ExitCode.usage,
     `"${path}" is neither a file nor a folder that can be sent`,
-    'name files or folders',
+    'Name files or folders.',
   );
 }
 
@@ -66,7 +66,7 @@ function checkOwnManifest(entries: readonly ManifestEntry[]): void {
     checkManifest(entries);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    const hint = 'send fewer files at once, or put them into one archive';
+    const hint = 'Send fewer files at once, or put them into one archive.';
     throw new UserError(ExitCode.usage, `this cannot be offered: ${error.message}`, hint);
   }
 }

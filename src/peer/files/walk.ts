@@ -30,7 +30,7 @@ async function add(source: string, entry: ManifestEntry, into: Walk, signal: Abo
   into.entries.push(entry);
   if (into.entries.length > MAX_MANIFEST_ENTRIES) {
     const limit = MAX_MANIFEST_ENTRIES.toLocaleString('en-GB');
-    throw new UserError(ExitCode.usage, `more than ${limit} files in one offer`, 'put them into one archive');
+    throw new UserError(ExitCode.usage, `more than ${limit} files in one offer`, 'Put them into one archive.');
   }
   if (entry.directory) await addContents(source, entry.path, into, signal);
 }
@@ -87,6 +87,6 @@ async function inspect(source: string, path: string): Promise<ManifestEntry | 'u
 export function unreadable(path: string, cause: unknown): UserError {
   const missing = path === '' || errorCode(cause) === 'ENOENT';
   const wrong = missing ? `"${path}" does not exist` : `"${path}" cannot be read: ${describeSystemError(cause)}`;
-  const hint = missing ? 'check the path' : 'make it readable, or leave it out';
+  const hint = missing ? 'Check the path.' : 'Make it readable, or leave it out.';
   return new UserError(ExitCode.usage, wrong, hint, { cause });
 }

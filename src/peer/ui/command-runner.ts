@@ -41,7 +41,8 @@ async function act(command: Command, desk: CommandDesk): Promise<void> {
       conversation.message(command.text);
       return;
     case 'send':
-      await conversation.send(command.paths.map((path) => resolve(desk.cwd, path)));
+      // No name at all stays none: it would stand for the whole folder.
+      await conversation.send(command.paths.map((path) => path && resolve(desk.cwd, path)));
       return;
     case 'accept': {
       const { transfer } = pickTransfer(book, command, isIncomingOffer);

@@ -187,7 +187,7 @@ describe('what is to be sent', () => {
     const purpose = { kind: 'send', files: [join(folder, 'none')] } as const;
     await expect(
       prepare({ purpose: { ...purpose, files: [...purpose.files] }, target: { ...target, keys: '/nowhere' } }),
-    ).rejects.toThrow(/none is not there/);
+    ).rejects.toThrow(/none" is not there/);
   });
 
   const isRoot = process.getuid?.() === 0;
