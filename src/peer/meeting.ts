@@ -267,9 +267,8 @@ export class Meeting {
   }
 
   #unreachable(reason: string): void {
-    if (!this.#serverless?.hopes) return;
     if (!this.#offlineTold) this.#offline(reason);
-    if (!this.#o.activeLink()) this.#serverless.seek();
+    if (this.#serverless?.hopes && !this.#o.activeLink()) this.#serverless.seek();
   }
 
   /** Another interface or address: what runs over the old one is dead and does not know it, and a better path may be there. */

@@ -138,9 +138,10 @@ describe('before anything begins', () => {
   });
 
   it.each([
-    ['a missing file to send', ['send', 'none.txt'], /none\.txt is not there/, /nothing was sent/],
-    ['a file below a file', ['send', 'a.txt/b'], /a\.txt\/b is not there/, /nothing was sent/],
-    ['a link that leads nowhere', ['send', 'dangling'], /dangling is not there/, /nothing was sent/],
+    ['a missing file to send', ['send', 'none.txt'], /"none\.txt" is not there/, /nothing was sent/],
+    ['a file below a file', ['send', 'a.txt/b'], /"a\.txt\/b" is not there/, /nothing was sent/],
+    ['no name at all, which would be the whole folder', ['send', ''], /"" is not there/, /nothing was sent/],
+    ['a link that leads nowhere', ['send', 'dangling'], /"dangling" is not there/, /nothing was sent/],
     ['a file as the folder to receive into', ['receive', '--into', 'a.txt'], /a\.txt is not a folder/, /Name a folder/],
   ])('%s ends p2p with 2 before anyone is asked', async (_, args, message, hint) => {
     const finished = await run([...args, ...pair.peerOptions('alice')], { cwd: pair.folder });

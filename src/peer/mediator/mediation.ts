@@ -234,13 +234,20 @@ function isFinal(error: unknown): boolean {
 
 /** Why there is no connection, for people. */
 export function reasonOf(error: unknown): string {
-  switch (errorCode(error)) {
+  const code = errorCode(error) ?? '';
+  // What OpenSSL says of them is meant for programmers.
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
+    return 'what answers there does not speak TLS as a mediator does';
+  switch (code) {
     case 'ENOTFOUND':
       return 'the name does not resolve';
     case 'EAI_AGAIN':
       return 'no name server answers';
     case 'ECONNREFUSED':
       return 'nothing listens there';
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return 'what answers there hangs up';
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return 'there is no route to it';

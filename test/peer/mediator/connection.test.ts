@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { connectToMediator, RefusedError } from '../../../src/peer/mediator/connection.js';
+import { reasonOf } from '../../../src/peer/mediator/mediation.js';
 import { ProtocolError } from '../../../src/protocol/errors.js';
 import type { MediatorMessage } from '../../../src/protocol/messages.js';
 import { identity, startMediator } from '../../server/fixture.js';
@@ -118,7 +119,9 @@ describe('connectToMediator', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    await expect(connect(port)).rejects.toThrow();
+    expect(reasonOf(await connect(port).catch((error) => error))).toBe(
+      'what answers there does not speak TLS as a mediator does',
+    );
     server.close();
     await once(server, 'close');
     await expect(connect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
