@@ -1,40 +1,60 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
+import { keepCode } from './lib/keep-code.mjs';
 
 /**
- * src/ to dist/: each program in a few large files, parts that are seldom needed in files of their own. Reading and
- * resolving the many hundred small ones that they are made of took longer than all else that a program does at its start.
- * Types are not checked here: `npm run types` does that.
+ * src/ to dist/: each program in a few large pieces, parts that are seldom needed in pieces of their own. Reading and
+ * resolving the many hundred small files that they are made of took longer than all else that a program does at its
+ * start. Types are not checked here: `npm run types` does that.
  */
 const PROGRAMS = {
   peer: {
     main: 'main.ts',
-    'library-worker': 'paths/port-mapping/library-worker.ts',
-    'reader-worker': 'files/reader-worker.ts',
+    workers: { 'library-worker': 'paths/port-mapping/library-worker.ts', 'reader-worker': 'files/reader-worker.ts' },
   },
-  server: { main: 'main.ts' },
+  server: { main: 'main.ts', workers: {} },
 };
+
+/** src/start.ts calls each piece. */
+const PIECE = { postBanner: '(function(exports,require,__filename){', postFooter: '})' };
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
-for (const [side, entries] of Object.entries(PROGRAMS)) {
-  await build({
-    input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, `src/${side}/${file}`])),
+for (const [side, { main, workers }] of Object.entries(PROGRAMS)) {
+  const dir = `dist/${side}`;
+  await bundle(dir, { program: `src/${side}/${main}` }, PIECE);
+  await bundle(dir, { main: 'src/start.ts' }, { codeSplitting: false });
+  for (const [name, file] of Object.entries(workers)) {
+    await bundle(dir, { [name]: `src/${side}/${file}` }, { codeSplitting: false });
+  }
+  chmodSync(`${dir}/main.js`, 0o755);
+}
+// Loading them as modules would cost 10 ms more.
+writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
+await keepCode().catch((error) => console.warn(`Built, but the programs start slower than they could: ${error}`));
+
+function bundle(dir, input, output) {
+  return build({
+    input,
     platform: 'node',
     // Machine code lies beside their own files; blessed reads its own terminal tables.
     external: ['libsql', 'udx-native', /^blessed/],
     transform: { target: 'node20.19' },
+    // yargs asks for it only where a configuration file extends another one.
+    checks: { emptyImportMeta: false },
     // Every file lies as deep as the sources' main.ts, whose way to package.json and proto/ they keep.
     output: {
-      dir: `dist/${side}`,
-      format: 'esm',
+      dir,
+      format: 'cjs',
+      dynamicImportInCjs: false,
+      strict: true,
       entryFileNames: '[name].js',
       chunkFileNames: '[name]-[hash].js',
       // Names stay, for whoever reads a stack trace; spaces and comments need not be parsed at each start.
-      minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+      minify: { compress: false, mangle: false, codegen: { removeWhitespace: true, asciiOnly: true } },
+      ...output,
     },
     logLevel: 'warn',
   });
-  chmodSync(`dist/${side}/main.js`, 0o755);
 }

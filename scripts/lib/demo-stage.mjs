@@ -8,8 +8,11 @@ import { JsonProcess } from './json-process.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const programs = { p2p: join(root, 'dist/peer/main.js'), server: join(root, 'dist/server/main.js') };
 
-/** A folder of its own, with the example keys, and a mediator that admits them; all gone after `stop`. */
-export async function setTheStage() {
+/**
+ * A folder of its own, with the example keys, and a mediator that admits them; all gone after `stop`.
+ * @param {string[]} runner a JavaScript file that runs the mediator, and its arguments; if there is none, `node` does
+ */
+export async function setTheStage(runner = []) {
   const folder = mkdtempSync(join(tmpdir(), 'turbo-beep-demo-'));
   const env = { ...process.env, TURBO_BEEP_DEMO: '1' };
   for (const name of ['alice', 'bob', 'mediator']) {
@@ -22,11 +25,9 @@ export async function setTheStage() {
   const mediatorKey = copyPrivately(join(root, 'certs/mediator/mediator.pem'), join(folder, 'mediator/mediator.pem'));
   const home = (name) => join(folder, name, 'home');
   const certs = join(root, 'certs/directory');
-  const server = new JsonProcess(
-    programs.server,
-    ['--host', '127.0.0.1', '--port', '0', '--certs', certs, '--key', mediatorKey, '--home', home('mediator')],
-    env,
-  );
+  const start = (file, ...args) => new JsonProcess(file, args, env);
+  const own = ['--certs', certs, '--key', mediatorKey, '--home', home('mediator')];
+  const server = start(...runner, programs.server, '--host', '127.0.0.1', '--port', '0', ...own);
   const listening = await server.event(({ event }) => event === 'listening');
   const port = String(listening.port);
   const publicKey = (name) => join(root, 'certs', name, 'public.pem');
@@ -35,8 +36,8 @@ export async function setTheStage() {
     env,
     listening,
     home,
-    startPeer: (me, other) =>
-      new JsonProcess(programs.p2p, ['127.0.0.1', port, keys[me], publicKey(other), '--home', home(me)], env),
+    startPeer: (me, other, { runner = [], options = [] } = {}) =>
+      start(...runner, programs.p2p, '127.0.0.1', port, keys[me], publicKey(other), '--home', home(me), ...options),
     saveContact: (me, other) => {
       const where = ['--host', '127.0.0.1', '--port', port, '--keys', keys[me], '--peer', publicKey(other)];
       execFileSync(process.execPath, [programs.p2p, 'contact', 'add', other, ...where, '--home', home(me)], { env });

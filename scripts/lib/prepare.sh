@@ -19,7 +19,7 @@ install_packages() {
 }
 
 build() {
-  if [ ! -e dist/.built ] || [ -n "$(find src proto package.json scripts/build.mjs -newer dist/.built -print -quit)" ]; then
+  if [ ! -e dist/.built ] || [ -n "$(find src proto package.json scripts/build.mjs scripts/lib -newer dist/.built -print -quit)" ]; then
     echo "Building ..."
     rm -rf dist
     npm run --silent build && touch dist/.built

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { ExitCode } from '../protocol/errors.js';
 import { parseCommandLine } from './commands/command-line.js';

@@ -3,11 +3,12 @@ import { Pair } from '../support/pair.js';
 import { type RunningProgram, start, stopAll } from '../support/program.js';
 
 /** On systems for which udx-native has no build, npm leaves it out. */
-const HOOK = `export async function resolve(name, context, next) {
-  if (name === 'udx-native') throw Object.assign(new Error('hidden'), { code: 'ERR_MODULE_NOT_FOUND' });
-  return next(name, context);
-}`;
-const HIDE = `import { register } from 'node:module'; register(${JSON.stringify(asUrl(HOOK))});`;
+const HIDE = `import Module from 'node:module';
+const resolve = Module._resolveFilename;
+Module._resolveFilename = (name, ...rest) => {
+  if (name === 'udx-native') throw Object.assign(new Error('hidden'), { code: 'MODULE_NOT_FOUND' });
+  return resolve(name, ...rest);
+};`;
 const HIDDEN = { NODE_OPTIONS: `--import ${asUrl(HIDE)}` };
 
 const pair = new Pair();
