@@ -1,4 +1,5 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { keepCode } from './lib/keep-code.mjs';
@@ -40,6 +41,7 @@ function bundle(dir, input, output) {
     platform: 'node',
     // Machine code lies beside their own files; blessed reads its own terminal tables.
     external: ['libsql', 'udx-native', /^blessed/],
+    resolve: { alias: { 'string-width': resolve('scripts/lib/late-string-width.cjs') } },
     transform: { target: 'node20.19' },
     // yargs asks for it only where a configuration file extends another one.
     checks: { emptyImportMeta: false },

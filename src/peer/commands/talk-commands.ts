@@ -65,7 +65,7 @@ function declareChat(parser: Argv) {
     .option('plain', { type: 'boolean', describe: 'lines of text instead of the full screen' })
     .example('$0 keygen ~/.keys', 'make your key pair')
     .example('$0 mediator.example 54700 ~/.keys/mykeypair.pem bob.pem', 'talk to Bob')
-    .example('$0 contact add bob …', 'save all that under a name')
+    .example('$0 contact add bob ...', 'save all that under a name')
     .example('$0 bob', 'talk to Bob')
     .example('$0 send holiday/ notes.txt --to bob', 'send him files and folders');
 }
