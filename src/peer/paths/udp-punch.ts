@@ -10,8 +10,10 @@ import { classifyMapping, describeMapping, type Mapping } from './udp/mapping.js
 import { type Field, pause, pingEach, play } from './udp/moves.js';
 import { probePlaces, seeFromOutside } from './udp/outside.js';
 import { type Move, planMoves } from './udp/plan.js';
-import { type IpFamily, openUdpSocket, type UdpSocket } from './udp/udx.js';
+import { type IpFamily, isUdxLoaded, openUdpSocket, type UdpSocket } from './udp/udx.js';
 
+/** To load the library takes as long as the handshake over the relay, which cannot go on meanwhile and is more urgent. */
+const LOAD_AFTER_MS = 60;
 /** Nothing was heard for this long, where it should have been: see `#startAnew`. */
 const ANEW_AFTER_MS = 1_500;
 const ANEW_SLOWNESS = 4;
@@ -60,9 +62,9 @@ class UdpPunch implements Path {
   }
 
   async gather(): Promise<Candidate[]> {
-    const gathering = Promise.all(([4, 6] as const).map((family) => this.#gather(family)));
+    const gathering = this.#gatherBoth();
     this.#gathering = gathering;
-    return (await gathering).flat();
+    return await gathering;
   }
 
   async attempt(candidates: Candidate[], signal: AbortSignal): Promise<void> {
@@ -82,6 +84,14 @@ class UdpPunch implements Path {
     this.#over.abort();
     this.#checks.stop();
     this.#release();
+  }
+
+  async #gatherBoth(): Promise<Candidate[]> {
+    const { signal } = this.#over;
+    if (!isUdxLoaded()) await pause(LOAD_AFTER_MS, signal);
+    if (signal.aborted) return [];
+    const candidates = await Promise.all(([4, 6] as const).map((family) => this.#gather(family)));
+    return candidates.flat();
   }
 
   async #gather(family: IpFamily): Promise<Candidate[]> {

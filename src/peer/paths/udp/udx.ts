@@ -32,6 +32,11 @@ function load(): Promise<Udx | null> {
   return loading;
 }
 
+/** It was needed before, and takes no time any more. */
+export function isUdxLoaded(): boolean {
+  return loading !== undefined;
+}
+
 /** Binds to any free port. Null if there is no such thing here: no library, no such address family, no descriptor left. */
 export async function openUdpSocket(family: IpFamily): Promise<UdpSocket | null> {
   const udx = await load();
