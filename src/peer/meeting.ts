@@ -1,6 +1,6 @@
 import type { UserError } from '../protocol/errors.js';
 import type { Identity, PublicIdentity } from '../protocol/identity.js';
-import type { Link } from '../protocol/link.js';
+import type { Link, LinkFacts } from '../protocol/link.js';
 import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
 import type { Succession } from '../protocol/succession.js';
 import type { TlsCredentials } from '../protocol/tls.js';
@@ -38,6 +38,8 @@ export interface MeetingOptions {
   activeLink(): Link | null;
   /** The encrypted place where it is kept how to meet without a mediator. */
   memory: { load(): string; save(text: string): void };
+  /** Lower is better. */
+  preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number;
   addLink(link: Link, generation: number): void;
   emit(event: SessionEvent): void;
   /** The mediator admits our successor now. */
@@ -179,6 +181,7 @@ export class Meeting {
   /** The session uses this link now. */
   found(link: Link): void {
     clearTimeout(this.#meetTimer);
+    this.#race?.chosen(link);
     this.#improvement.uses(link.facts.path);
     this.#serverless?.rest();
     this.#serverless?.agree(link, this.#mediatorOnLoopback);
@@ -237,6 +240,7 @@ export class Meeting {
       allowed: this.#o.allowed,
       hostCandidates: this.#o.hostCandidates,
       mapPort: this.#mapper?.map ?? null,
+      preferenceOf: this.#o.preferenceOf,
       onLink: (link) => this.#o.addLink(link, generation),
       onImpostor: () => {
         this.#impostorSeen = true;

@@ -168,6 +168,7 @@ export class Rendezvous {
         save: (text) => journal.remember('serverless', text),
       },
       activeLink: () => this.session.active?.link ?? null,
+      preferenceOf: (facts) => this.session.preferenceOf(facts),
       addLink: (link, generation) => {
         if (turn === this.#turn) this.session.add(link, generation);
         else link.destroy(new LinkClosedError('the keys have changed meanwhile'));

@@ -155,6 +155,7 @@ export class PeerMeeting {
       allowed: paths,
       hostCandidates,
       mapPort,
+      preferenceOf,
       examining: true,
       onLink: (link) => this.#adopt(link, race),
       onImpostor: () => {

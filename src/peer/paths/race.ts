@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatEndpoint } from '../../protocol/address.js';
 import { HANDSHAKE_DEADLINE_MS, MAX_CANDIDATES } from '../../protocol/constants.js';
-import { errorMessage, WrongPeerError } from '../../protocol/errors.js';
+import { errorMessage, LinkClosedError, WrongPeerError } from '../../protocol/errors.js';
 import type { PublicIdentity } from '../../protocol/identity.js';
-import type { Link } from '../../protocol/link.js';
+import type { Link, LinkFacts } from '../../protocol/link.js';
 import type { Candidate, Introduction, PathKind } from '../../protocol/messages.js';
 import { openLink, roleOf } from '../../protocol/peer-handshake.js';
 import type { TlsCredentials } from '../../protocol/tls.js';
@@ -12,6 +12,7 @@ import type { Role } from '../../protocol/transcripts.js';
 import { withDeadline } from '../deadline.js';
 import type { MediatorConnection } from '../mediator/connection.js';
 import { isLoopback, isOnOwnNetwork } from './addresses.js';
+import { BestFirst, NotNeededError } from './best-first.js';
 import { guessBehindMediator, vetCandidates } from './candidates.js';
 import type { OpenedStream, Path, PathFactory } from './path.js';
 import { MappedCandidates } from './port-mapping/mapped-candidates.js';
@@ -34,6 +35,8 @@ export interface RaceOptions {
   hostCandidates: boolean;
   /** Null: the gateway is not asked for anything. */
   mapPort: MapPort | null;
+  /** Which of two links the session would rather have: lower is better. */
+  preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number;
   /** No link is to carry the session, whatever its path: they are opened to see that they open. */
   examining?: true;
   /** A link has authenticated; it must be attached before this returns. */
@@ -71,6 +74,7 @@ export class Race {
   readonly #role: Role;
   readonly #own: Candidate[] = [];
   readonly #strangers = new WaitingRoom();
+  readonly #bestFirst = new BestFirst();
   readonly #mapped: MappedCandidates | null;
   #theirs: Candidate[] = [];
   #attempts = 0;
@@ -104,6 +108,11 @@ export class Race {
     this.#stopping.abort(new Error('the race is over'));
     for (const { path } of this.#paths) path.stop();
     this.#mapped?.stop();
+  }
+
+  /** The session uses this link now. */
+  chosen(link: Link): void {
+    if (this.#links.includes(link)) this.#bestFirst.chosen(this.#o.preferenceOf(link.facts), () => !link.closed);
   }
 
   /** What each side has told the other so far; the peer's as far as it may be tried. */
@@ -210,7 +219,7 @@ export class Race {
       const link = await withDeadline(HANDSHAKE_DEADLINE_MS, this.#stopping.signal, async (signal) => {
         await exchangePrefaces(opened, [this.#o.introduction.token], this.#role, signal);
         this.#strangers.leave(opened);
-        return openLink(opened.stream, this.#handshakeOptions(path, opened), signal);
+        return this.#openLink(path, opened, signal);
       });
       this.#o.onAttempt({ path: link.facts.path, remote, outcome: this.#outcomeOf(link) });
       this.#links.push(link);
@@ -221,8 +230,24 @@ export class Race {
     } catch (error) {
       opened.stream.destroy();
       if (error instanceof WrongPeerError) this.#o.onImpostor(path, remote);
-      this.#report(path, remote, error);
+      this.#report(path, remote, this.#isGivenUp(path, opened, error) ? new NotNeededError() : error);
     }
+  }
+
+  #openLink(path: PathKind, opened: OpenedStream, signal: AbortSignal): Promise<Link> {
+    const options = this.#handshakeOptions(path, opened);
+    const handshake = () => openLink(opened.stream, options, signal);
+    // The relay carries the candidates, and a server waits for the client's first words anyway.
+    if (path === 'relay' || this.#role === 'server') return handshake();
+    return this.#bestFirst.run(this.#o.preferenceOf(options), signal, handshake);
+  }
+
+  /** The client had no need of it: to the server it looks as if it were closed in the middle of the handshake. */
+  #isGivenUp(path: PathKind, opened: OpenedStream, error: unknown): boolean {
+    if (this.#role === 'client' || !(error instanceof LinkClosedError)) return false;
+    const { preferenceOf } = this.#o;
+    const preference = preferenceOf(this.#handshakeOptions(path, opened));
+    return this.#links.some(({ facts }) => preferenceOf(facts) <= preference);
   }
 
   #outcomeOf({ facts }: Link): string {

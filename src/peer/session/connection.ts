@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Link } from '../../protocol/link.js';
+import type { Link, LinkFacts } from '../../protocol/link.js';
 import type { Role } from '../../protocol/transcripts.js';
 import type { SessionEvent } from './events.js';
 import { SessionLinks, type SessionLinksHandlers } from './links.js';
@@ -56,6 +56,10 @@ export class Connection {
   get active(): { link: Link; why: string } | null {
     const link = this.#isConnected ? this.link : null;
     return link && { link, why: this.#why };
+  }
+
+  preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number {
+    return this.#links.preferenceOf(facts);
   }
 
   /** @param generation rising with each introduction */

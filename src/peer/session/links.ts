@@ -1,6 +1,6 @@
 import type { DataChunk } from '../../protocol/data-frames.js';
 import { LinkClosedError, LinkSilentError, ProtocolError, UserError } from '../../protocol/errors.js';
-import type { Link, LinkHandlers } from '../../protocol/link.js';
+import type { Link, LinkFacts, LinkHandlers } from '../../protocol/link.js';
 import type { Candidate, Held, PeerMessage } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import { TokenBucket } from '../../protocol/token-bucket.js';
@@ -78,6 +78,11 @@ export class SessionLinks {
     return this.#choice.active?.link ?? null;
   }
 
+  /** Lower is better. Of a new link, now: paths whose links have died young are not trusted for a while. */
+  preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number {
+    return preferenceOf(facts) + this.#trust.penalty(facts.path, performance.now());
+  }
+
   add(link: Link, generation: number): void {
     const { facts } = link;
     if (facts.hello.runId !== this.#peerRun) {
@@ -89,7 +94,7 @@ export class SessionLinks {
     const entry: Entry = {
       link,
       generation,
-      preference: preferenceOf(facts) + this.#trust.penalty(facts.path, performance.now()),
+      preference: this.preferenceOf(facts),
       addedAtMs: performance.now(),
       usable: !facts.signallingOnly,
       runId: facts.hello.runId,

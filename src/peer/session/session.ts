@@ -1,5 +1,5 @@
 import type { UserError } from '../../protocol/errors.js';
-import type { Link } from '../../protocol/link.js';
+import type { Link, LinkFacts } from '../../protocol/link.js';
 import type { Candidate, Held, Remember } from '../../protocol/messages.js';
 import { DISAPPEAR } from '../../protocol/peer-handshake.js';
 import type { Role } from '../../protocol/transcripts.js';
@@ -121,6 +121,11 @@ export class Session {
     this.#texts.replay();
     this.#transfers.incoming.offers.replay();
     this.#disappearing.start();
+  }
+
+  /** Of two links the session would rather have the lower. */
+  preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number {
+    return this.#connection.preferenceOf(facts);
   }
 
   /** @param generation rising with each introduction */

@@ -5,7 +5,7 @@ import { tcpDirect } from '../../../src/peer/paths/tcp-direct.js';
 import { MAX_WAITING } from '../../../src/peer/paths/waiting-room.js';
 import { MAX_CANDIDATES } from '../../../src/protocol/constants.js';
 import type { Candidate } from '../../../src/protocol/messages.js';
-import { openLink, roleOf } from '../../../src/protocol/peer-handshake.js';
+import { openLink, roleOf, type SecondHandshake } from '../../../src/protocol/peer-handshake.js';
 import { PREFACE_BYTES, prefaceOf, readPreface } from '../../../src/protocol/preface.js';
 import type { TlsCredentials } from '../../../src/protocol/tls.js';
 import { credentialsOf } from '../../support/credentials.js';
@@ -113,6 +113,17 @@ describe('two races of one introduction', () => {
     expect((await one.linkOver('relay')).facts.sameNetwork).toBe(false);
   });
 
+  it('shake hands only once where several connections open that are as good', async () => {
+    const [one, other] = bothRacers();
+    const direct = await one.linkOver('tcp-direct');
+    one.race.chosen(direct);
+    // Each dials the other.
+    for (const racer of [one, other]) {
+      await racer.until(() => racer.attempts.find(({ outcome }) => outcome.startsWith('opened, but not needed')));
+    }
+    expect(one.links.filter(({ facts }) => facts.path === 'tcp-direct')).toEqual([direct]);
+  });
+
   it('meet over the relay alone if no other path is allowed', async () => {
     const [one, other] = bothRacers({ allowed: ['relay'] });
     await Promise.all([one.linkOver('relay'), other.linkOver('relay')]);
@@ -216,6 +227,22 @@ describe('a stream that is not the peer’s', () => {
     expect(racer.links).toEqual([]);
   });
 
+  it('does not keep the peer out for long if it knows the token and says nothing more', async () => {
+    const { racer, port } = await lonelyRacer();
+    for (let count = 0; count < 5; count++) {
+      const dead = await stranger(port, prefaceOf(INTRODUCTION.token, 'server'));
+      await once(dead.socket, 'data');
+    }
+    const { socket } = await stranger(port);
+    socket.write(prefaceOf(INTRODUCTION.token, 'server'));
+    await readPreface(socket, never);
+    const [theirs] = await Promise.all([
+      openLink(socket, handshakeOf(great, small), never),
+      racer.linkOver('tcp-direct'),
+    ]);
+    theirs.destroy(new Error('the test is over'));
+  });
+
   const roles: [string, TlsCredentials, TlsCredentials][] = [
     ['the TLS client', small, great],
     ['the TLS server', great, small],
@@ -229,21 +256,7 @@ describe('a stream that is not the peer’s', () => {
     socket.write(prefaceOf(INTRODUCTION.token, roleOf(peer.identity.id, me.identity.id)));
     const answer = await readPreface(socket, never);
     expect(answer).toEqual(prefaceOf(INTRODUCTION.token, roleOf(me.identity.id, peer.identity.id)));
-    const link = openLink(
-      socket,
-      {
-        credentials: impostor,
-        peer: me.identity,
-        path: 'tcp-direct',
-        dialled: true,
-        remote: '',
-        sameNetwork: true,
-        signallingOnly: false,
-        runId: '00'.repeat(16),
-        journalId: '00'.repeat(16),
-      },
-      never,
-    );
+    const link = openLink(socket, handshakeOf(impostor, me), never);
     await expect(link).rejects.toThrow();
     expect(await racer.until(() => racer.impostors[0])).toMatch(/^127\.0\.0\.1:/);
     expect(racer.links).toEqual([]);
@@ -296,6 +309,20 @@ describe('stopping', () => {
     await link.probe(5_000);
   });
 });
+
+function handshakeOf(credentials: TlsCredentials, { identity: peer }: TlsCredentials): SecondHandshake {
+  return {
+    credentials,
+    peer,
+    path: 'tcp-direct',
+    dialled: true,
+    remote: '',
+    sameNetwork: true,
+    signallingOnly: false,
+    runId: '00'.repeat(16),
+    journalId: '00'.repeat(16),
+  };
+}
 
 /** Somebody else, with the same part to play towards `victim` as the one it stands in for. */
 function impostorFor(replaced: TlsCredentials, victim: TlsCredentials): TlsCredentials {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import type { PathFactory } from '../../../src/peer/paths/path.js';
 import type { MapPort } from '../../../src/peer/paths/port-mapping/port-mapper.js';
+import { preferenceOf } from '../../../src/peer/paths/preference.js';
 import { type Attempt, Race, type RaceOptions } from '../../../src/peer/paths/race.js';
 import { tcpDirect } from '../../../src/peer/paths/tcp-direct.js';
 import type { Link } from '../../../src/protocol/link.js';
@@ -89,6 +90,7 @@ export class Racer {
       allowed,
       hostCandidates: setup.hostCandidates ?? true,
       mapPort: setup.mapPort ?? null,
+      preferenceOf,
       ...(setup.examining && { examining: true }),
       onLink: (link) => this.#attach(link),
       onImpostor: (_, remote) => this.#changed(() => this.impostors.push(remote)),
