@@ -89,7 +89,26 @@ function lazyCodec<Message>(file: string, typeName: string): Codec<Message> {
 
 function loadType(file: string, typeName: string): protobuf.Type {
   const schema = readFileSync(new URL(`../../proto/${file}`, import.meta.url), 'utf8');
-  return protobuf.parse(schema).root.resolveAll().lookupType(typeName);
+  const root = protobuf.parse(schema).root.resolveAll();
+  for (const type of typesIn(root)) type.setup = () => setUp(type);
+  return root.lookupType(typeName);
+}
+
+function typesIn(namespace: protobuf.NamespaceBase): protobuf.Type[] {
+  const nested = namespace.nestedArray.flatMap((each) => (each instanceof protobuf.Namespace ? typesIn(each) : []));
+  return namespace instanceof protobuf.Type ? [namespace, ...nested] : nested;
+}
+
+/**
+ * What protobufjs does when a type is first used, less three functions for JSON and checks that nobody needs: making
+ * each is work for the compiler, at a moment when somebody waits for the session.
+ */
+function setUp(type: protobuf.Type): protobuf.Type {
+  const { Reader, Writer, util } = protobuf;
+  const types = type.fieldsArray.map((field) => field.resolve().resolvedType);
+  type.encode = protobuf.encoder(type)({ Writer, types, util }) as protobuf.Type['encode'];
+  type.decode = protobuf.decoder(type)({ Reader, types, util, C: type.ctor }) as protobuf.Type['decode'];
+  return type;
 }
 
 function toWire(type: protobuf.Type, value: Plain): Plain {
