@@ -4,14 +4,14 @@ import type { Link, LinkFacts } from '../protocol/link.js';
 import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
 import type { Succession } from '../protocol/succession.js';
 import type { TlsCredentials } from '../protocol/tls.js';
+import { CurrentRace } from './current-race.js';
 import { Improvement } from './improvement.js';
 import type { MediatorConnection } from './mediator/connection.js';
 import { Mediation, ReplacedError } from './mediator/mediation.js';
+import { MeetAgain } from './meet-again.js';
 import { NetworkWatch } from './network-watch.js';
-import { isLoopback } from './paths/addresses.js';
-import { PATH_FACTORIES } from './paths/path-factories.js';
 import { PortMapper } from './paths/port-mapping/port-mapper.js';
-import { type Attempt, Race } from './paths/race.js';
+import type { Attempt } from './paths/race.js';
 import { ServerlessMeeting } from './serverless/serverless-meeting.js';
 import type { SessionEvent } from './session/events.js';
 
@@ -47,14 +47,7 @@ export interface MeetingOptions {
   onFatal(error: UserError): void;
 }
 
-/** A race needs this long on a slow line; before it has begun, asking again costs nothing. */
-const FIRST_MEET_MS = 2_000;
-const UNHEARD_MEET_MS = 400;
-const LONGEST_MEET_MS = 15_000;
-/** The other side's last handshakes may still be under way when the best path is there. */
-const GRACE_MS = 1_000;
 const PROBE_MS = 2_000;
-const MAX_ATTEMPTS_KEPT = 200;
 
 /**
  * Finds the peer, and finds it again: keeps the registration with the mediator, runs a race for each introduction, and
@@ -66,20 +59,14 @@ export class Meeting {
   readonly #serverless: ServerlessMeeting | null;
   readonly #network: NetworkWatch;
   readonly #mapper: PortMapper | null;
+  readonly #race: CurrentRace;
   readonly #improvement = new Improvement(() => this.#mediation.meet());
-  #race: Race | null = null;
+  readonly #meetAgain = new MeetAgain(() => this.#mediation.meet());
   #generation = 0;
   #peerAbsent = false;
   #postponed: UserError | null = null;
-  #meetTimer: NodeJS.Timeout | undefined;
-  #meetMs = FIRST_MEET_MS;
-  #graceTimer: NodeJS.Timeout | undefined;
-  #attempts: Attempt[] = [];
-  #impostorSeen = false;
   #everOnline = false;
   #offlineTold = false;
-  /** Null: not known, for no mediator introduced us. */
-  #mediatorOnLoopback: boolean | null = null;
 
   constructor(options: MeetingOptions) {
     this.#o = options;
@@ -109,18 +96,30 @@ export class Meeting {
       },
     });
     this.#mapper = options.portMapping ? new PortMapper() : null;
+    const { credentials, peer, runId, journalId, allowed, hostCandidates, preferenceOf } = options;
+    const mapPort = this.#mapper?.map ?? null;
+    this.#race = new CurrentRace({
+      credentials,
+      peer,
+      runId,
+      journalId,
+      allowed,
+      hostCandidates,
+      mapPort,
+      preferenceOf,
+    });
     this.#serverless = options.allowed.includes('tcp-direct') ? this.#prepareServerless() : null;
     this.#network = new NetworkWatch(() => this.#networkChanged());
   }
 
   /** What was tried since the last introduction, and how it ended. */
   get attempts(): readonly Attempt[] {
-    return this.#attempts;
+    return this.#race.attempts;
   }
 
   /** Someone without the peer's key has answered in its place. */
   get impostorSeen(): boolean {
-    return this.#impostorSeen;
+    return this.#race.impostorSeen;
   }
 
   /** The mediator has admitted us at some time. */
@@ -143,10 +142,9 @@ export class Meeting {
   }
 
   stop(): void {
-    clearTimeout(this.#meetTimer);
-    clearTimeout(this.#graceTimer);
+    this.#meetAgain.rest();
     this.#improvement.stop();
-    this.#race?.stop();
+    this.#race.stop();
     this.#serverless?.stop();
     this.#network.stop();
     this.#mediation.stop();
@@ -162,11 +160,7 @@ export class Meeting {
     if (this.#postponed) this.#o.onFatal(this.#postponed);
     else if (!this.#mediation.online) this.#serverless?.seek();
     else if (this.#peerAbsent) this.#o.emit({ event: 'waiting' });
-    else {
-      this.#meetMs = UNHEARD_MEET_MS;
-      this.#mediation.meet();
-      this.#meetAgainLater();
-    }
+    else this.#meetAgain.lost();
   }
 
   /**
@@ -180,19 +174,15 @@ export class Meeting {
 
   /** The session uses this link now. */
   found(link: Link): void {
-    clearTimeout(this.#meetTimer);
-    this.#race?.chosen(link);
+    this.#meetAgain.rest();
+    this.#race.chosen(link);
     this.#improvement.uses(link.facts.path);
     this.#serverless?.rest();
-    this.#serverless?.agree(link, this.#mediatorOnLoopback);
-    if (link.facts.path !== 'tcp-direct') return;
-    const race = this.#race;
-    clearTimeout(this.#graceTimer);
-    this.#graceTimer = setTimeout(() => race?.stop(), GRACE_MS);
+    this.#serverless?.agree(link, this.#race.mediatorOnLoopback);
   }
 
   peerCandidates(introductionId: string, candidates: Candidate[]): void {
-    if (this.#race?.introductionId === introductionId) this.#race.peerCandidates(candidates);
+    this.#race.peerCandidates(introductionId, candidates);
   }
 
   /** The peer told how to be met without the mediator. */
@@ -214,10 +204,8 @@ export class Meeting {
         this.#generation += 1;
         addLink(link, this.#generation);
       },
-      onImpostor: () => {
-        this.#impostorSeen = true;
-      },
-      onAttempt: (attempt) => this.#noteAttempt(attempt),
+      onImpostor: () => this.#race.noteImpostor(),
+      onAttempt: (attempt) => this.#race.noteAttempt(attempt),
     });
   }
 
@@ -225,44 +213,16 @@ export class Meeting {
     this.#peerAbsent = false;
     this.#generation += 1;
     const generation = this.#generation;
-    this.#mediatorOnLoopback = isLoopback(connection.remote.address);
-    this.#attempts = [];
-    this.#race?.stop();
-    clearTimeout(this.#graceTimer);
-    this.#race = new Race({
-      introduction,
-      mediator: connection,
-      credentials: this.#o.credentials,
-      peer: this.#o.peer,
-      runId: this.#o.runId,
-      journalId: this.#o.journalId(),
-      factories: PATH_FACTORIES,
-      allowed: this.#o.allowed,
-      hostCandidates: this.#o.hostCandidates,
-      mapPort: this.#mapper?.map ?? null,
-      preferenceOf: this.#o.preferenceOf,
-      onLink: (link) => this.#o.addLink(link, generation),
-      onImpostor: () => {
-        this.#impostorSeen = true;
-      },
-      onAttempt: (attempt) => this.#noteAttempt(attempt),
-    });
-    this.#race.start();
+    this.#race.start(introduction, connection, (link) => this.#o.addLink(link, generation));
     this.#improvement.looking();
-    this.#meetMs = Math.max(this.#meetMs, FIRST_MEET_MS);
-    if (!this.#o.activeLink()) this.#meetAgainLater();
+    this.#meetAgain.introduced(this.#o.activeLink() !== null);
   }
 
   #waiting(): void {
     this.#peerAbsent = true;
-    clearTimeout(this.#meetTimer);
+    this.#meetAgain.rest();
     // Absent for the mediator, and yet here: its connection to the mediator broke, ours to it did not.
     if (!this.#o.activeLink()) this.#o.emit({ event: 'waiting' });
-  }
-
-  #noteAttempt(attempt: Attempt): void {
-    this.#attempts.push(attempt);
-    if (this.#attempts.length > MAX_ATTEMPTS_KEPT) this.#attempts.shift();
   }
 
   #offline(reason: string): void {
@@ -284,16 +244,6 @@ export class Meeting {
       ?.probe(PROBE_MS)
       .catch(() => {});
     this.#mediation.meet();
-  }
-
-  /** An introduction that came to nothing is followed by another, for as long as both are there. */
-  #meetAgainLater(): void {
-    clearTimeout(this.#meetTimer);
-    this.#meetTimer = setTimeout(() => {
-      this.#meetMs = Math.min(this.#meetMs * 2, LONGEST_MEET_MS);
-      this.#mediation.meet();
-      this.#meetAgainLater();
-    }, this.#meetMs);
   }
 
   /** What the mediator thinks of us ends no conversation that is going on without it; being replaced does. */

@@ -5,13 +5,13 @@ import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import type { Link } from '../../protocol/link.js';
 import type { Introduction, PathKind, PeerMessage } from '../../protocol/messages.js';
 import type { TlsCredentials } from '../../protocol/tls.js';
+import { CurrentRace } from '../current-race.js';
 import type { MediatorConnection } from '../mediator/connection.js';
 import { Mediation } from '../mediator/mediation.js';
 import { isOnOwnNetwork } from '../paths/addresses.js';
-import { PATH_FACTORIES } from '../paths/path-factories.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
 import { preferenceOf } from '../paths/preference.js';
-import { type Attempt, Race } from '../paths/race.js';
+import type { Attempt } from '../paths/race.js';
 import { Changes } from './changes.js';
 import { type Prediction, predictPath } from './predict-path.js';
 
@@ -35,7 +35,7 @@ export interface PeerMeetingOptions {
 export type Encounter =
   | { kind: 'absent' }
   /** `link`: over the best path that may carry a session; null: over none. */
-  | { kind: 'met'; link: LinkSeen | null; prediction: Prediction; attempts: Attempt[]; impostor: boolean };
+  | { kind: 'met'; link: LinkSeen | null; prediction: Prediction; attempts: readonly Attempt[]; impostor: boolean };
 
 export interface LinkSeen {
   path: PathKind;
@@ -55,7 +55,6 @@ const ENOUGH_MS = 3_000;
 /** The other side sees a path open a little later, and a better one may be under way. */
 const GRACE_MS = 1_500;
 const PROBE_MS = 5_000;
-const MAX_ATTEMPTS = 100;
 
 /**
  * Meets the peer without talking to it: every path is raced as for a session, but its links are said to be for
@@ -65,23 +64,34 @@ const MAX_ATTEMPTS = 100;
 export class PeerMeeting {
   readonly #o: PeerMeetingOptions;
   readonly #mediation: Mediation;
-  readonly #runId = randomBytes(JOURNAL_ID_BYTES).toString('hex');
+  readonly #race: CurrentRace;
   readonly #open = new Set<Link>();
   /** Those that may carry a session. They may be closed by now. */
   readonly #seen: Link[] = [];
   readonly #changes = new Changes();
-  #race: Race | null = null;
-  #attempts: Attempt[] = [];
-  #introduction: Introduction | null = null;
   #prediction: Prediction = { path: null, why: 'the peer told nothing of itself' };
   /** A link has authenticated, be it one that carries no session. */
   #isLinked = false;
-  #impostor = false;
   #absent = true;
   #failure: UserError | null = null;
 
   constructor(options: PeerMeetingOptions) {
     this.#o = options;
+    const { credentials, peer, paths: allowed, hostCandidates, mapPort } = options;
+    const runId = randomBytes(JOURNAL_ID_BYTES).toString('hex');
+    const journalId = () => runId;
+    const examining = true;
+    this.#race = new CurrentRace({
+      credentials,
+      peer,
+      runId,
+      journalId,
+      allowed,
+      hostCandidates,
+      mapPort,
+      preferenceOf,
+      examining,
+    });
     this.#mediation = new Mediation({
       host: options.host,
       port: options.port,
@@ -128,7 +138,7 @@ export class PeerMeeting {
 
   async stop(): Promise<void> {
     this.#mediation.stop();
-    this.#race?.stop();
+    this.#race.stop();
     await Promise.all(Array.from(this.#open, (link) => link.end('examined')));
   }
 
@@ -139,42 +149,16 @@ export class PeerMeeting {
   }
 
   #introduced(introduction: Introduction, connection: MediatorConnection): void {
-    const { credentials, peer, paths, hostCandidates, mapPort } = this.#o;
-    this.#race?.stop();
-    this.#introduction = introduction;
     this.#absent = false;
-    this.#attempts = [];
-    const race = new Race({
-      introduction,
-      mediator: connection,
-      credentials,
-      peer,
-      runId: this.#runId,
-      journalId: this.#runId,
-      factories: PATH_FACTORIES,
-      allowed: paths,
-      hostCandidates,
-      mapPort,
-      preferenceOf,
-      examining: true,
-      onLink: (link) => this.#adopt(link, race),
-      onImpostor: () => {
-        this.#impostor = true;
-      },
-      onAttempt: (attempt) => {
-        if (this.#attempts.length < MAX_ATTEMPTS) this.#attempts.push(attempt);
-      },
-    });
-    this.#race = race;
-    race.start();
+    this.#race.start(introduction, connection, (link) => this.#adopt(link));
     this.#changes.tell();
   }
 
-  #adopt(link: Link, race: Race): void {
+  #adopt(link: Link): void {
     this.#open.add(link);
     this.#isLinked = true;
     link.attach({
-      onMessage: (_, message) => this.#receive(message, race),
+      onMessage: (_, message) => this.#receive(message),
       onData: () => {
         throw new ProtocolError('file content on a link for signalling alone');
       },
@@ -191,18 +175,18 @@ export class PeerMeeting {
     this.#changes.tell();
   }
 
-  #receive(message: PeerMessage, race: Race): void {
+  #receive(message: PeerMessage): void {
     if (message.kind === 'activate' || message.kind === 'activated') {
       throw new ProtocolError(`${message.kind} on a link for signalling alone`);
     }
     // A session's messages are not for us: what is not acknowledged is said again to a session.
-    if (message.kind !== 'candidates' || message.introductionId !== race.introductionId) return;
-    race.peerCandidates(message.candidates);
+    if (message.kind !== 'candidates') return;
+    this.#race.peerCandidates(message.introductionId, message.candidates);
     this.#changes.tell();
   }
 
   get #relayCarries(): boolean {
-    return this.#introduction?.relayQuota === 0 && this.#o.paths.includes('relay');
+    return this.#race.introduction?.relayQuota === 0 && this.#o.paths.includes('relay');
   }
 
   /** @throws UserError if it cannot come any more */
@@ -218,7 +202,7 @@ export class PeerMeeting {
 
   /** Nothing better than what was seen is to be expected. */
   #isSettled(): boolean {
-    const { own, theirs } = this.#race?.candidates ?? { own: [], theirs: [] };
+    const { own, theirs } = this.#race.candidates;
     if ((theirs.length === 0 || own.length === 0) && !this.#mayOnlyRelay) return false;
     this.#prediction = predictPath({
       mine: own,
@@ -241,7 +225,7 @@ export class PeerMeeting {
 
   /** Of a peer that left: it may only have looked in. */
   #isLearnt(afterMs: number): boolean {
-    return this.#seen.length > 0 || this.#impostor || afterMs > ENOUGH_MS;
+    return this.#seen.length > 0 || this.#race.impostorSeen || afterMs > ENOUGH_MS;
   }
 
   /** The peer is gone, or has closed all that was open. */
@@ -256,7 +240,8 @@ export class PeerMeeting {
   #encounter(): Encounter {
     const best = this.#best();
     const link = best && seenOf(best);
-    return { kind: 'met', link, prediction: this.#prediction, attempts: this.#attempts, impostor: this.#impostor };
+    const { attempts, impostorSeen: impostor } = this.#race;
+    return { kind: 'met', link, prediction: this.#prediction, attempts, impostor };
   }
 }
 
