@@ -5,7 +5,8 @@ import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import type { OfferedFile } from '../session/events.js';
 import { DistinctNames } from './local-name.js';
-import { unreadable, walk } from './walk.js';
+import type { ReaderThread } from './reader-thread.js';
+import { unreadable, type Walked } from './walk.js';
 
 export interface LocalManifest {
   entries: ManifestEntry[];
@@ -22,17 +23,31 @@ const ENTRY_OVERHEAD_BYTES = 40;
  * Reads names, sizes, modes and times (not contents) of what a person wants to send. A symlink named here is followed,
  * one inside a folder is not. Throws a UserError (usage) that names the first path which is missing or unreadable.
  */
-export async function readManifest(paths: readonly string[], signal: AbortSignal): Promise<LocalManifest> {
+export async function readManifest(
+  paths: readonly string[],
+  reader: ReaderThread,
+  signal: AbortSignal,
+): Promise<LocalManifest> {
   if (paths.length === 0) throw new UserError(ExitCode.usage, 'there is nothing to send', 'Name files or folders.');
   const manifest: LocalManifest = { entries: [], sources: [], skipped: [] };
   const names = new DistinctNames();
   for (const path of paths) {
     const { source, name, directory } = await findSource(path);
     manifest.sources.push(source);
-    await walk(source, names.take(name, directory), manifest, signal);
+    for await (const found of reader.walk(source, names.take(name, directory), signal)) {
+      for (const walked of found) add(walked, manifest);
+    }
   }
   checkOwnManifest(manifest.entries);
   return manifest;
+}
+
+function add(walked: Walked, { entries, skipped }: LocalManifest): void {
+  if ('skipped' in walked) skipped.push(walked.skipped);
+  else entries.push(walked);
+  if (entries.length <= MAX_MANIFEST_ENTRIES) return;
+  const limit = MAX_MANIFEST_ENTRIES.toLocaleString('en-GB');
+  throw new UserError(ExitCode.usage, `more than ${limit} files in one offer`, 'Put them into one archive.');
 }
 
 async function findSource(path: string): Promise<{ source: string; name: string; directory: boolean }> {

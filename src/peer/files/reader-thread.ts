@@ -1,15 +1,16 @@
 import type { ReaderCalls } from './reader-worker.js';
 import { Thread } from './thread/thread.js';
+import type { Walked } from './walk.js';
 
 let numbers = 0;
 
-/** For a sending or a stream in the thread. */
+/** For a sending, a stream or a walk in the thread. */
 export function newNumber(): number {
   numbers += 1;
   return numbers;
 }
 
-/** The thread that reads and hashes what is sent: there from when it is first needed, and anew if it has failed. */
+/** The thread that finds, reads and hashes what is sent: there from when it is first needed, and anew if it has failed. */
 export class ReaderThread {
   #thread: Thread<ReaderCalls> | null = null;
 
@@ -18,6 +19,28 @@ export class ReaderThread {
       this.#thread = new Thread<ReaderCalls>(new URL('./reader-worker.js', import.meta.url));
     }
     return this.#thread;
+  }
+
+  /** What `walk` finds, some at a time. Throws as it does. */
+  async *walk(source: string, path: string, signal: AbortSignal): AsyncGenerator<Walked[], void> {
+    signal.throwIfAborted();
+    const { thread } = this;
+    const number = newNumber();
+    try {
+      await thread.call('walk', number, source, path);
+      for (let ended = false; !ended; ) {
+        const turn = await thread.call('walkOn', number);
+        signal.throwIfAborted();
+        yield turn.found;
+        ended = turn.ended;
+      }
+    } catch (error) {
+      // A thread that was stopped is no news to whoever wanted all of this to end.
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      await thread.call('end', number).catch(() => {});
+    }
   }
 
   async stop(): Promise<void> {

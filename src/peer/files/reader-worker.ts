@@ -1,11 +1,13 @@
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { type SlotPiece, SourceStream, Sources, type Wanted } from './source-stream.js';
 import { serveCalls } from './thread/serve-calls.js';
-import type { Turn } from './turns.js';
+import { type Step, type Turn, takeTurn } from './turns.js';
+import { type Walked, walk } from './walk.js';
 
-/** The thread that reads and hashes what is sent. Whoever calls gives the numbers. */
+/** The thread that finds, reads and hashes what is sent. Whoever calls gives the numbers. */
 const sendings = new Map<number, Sources>();
 const streams = new Map<number, { sending: number; stream: SourceStream }>();
+const walks = new Map<number, Generator<Step<Walked>, void>>();
 
 const calls = {
   /** Before all else that is said of `sending`. */
@@ -21,9 +23,19 @@ const calls = {
     return known(streams, stream).stream.takeTurn(slot);
   },
 
-  end(stream: number): void {
-    streams.get(stream)?.stream.end();
-    streams.delete(stream);
+  walk(number: number, source: string, path: string): void {
+    walks.set(number, walk(source, path));
+  },
+
+  walkOn(number: number): Turn<Walked> {
+    return takeTurn(known(walks, number));
+  },
+
+  /** Of a stream or a walk. */
+  end(number: number): void {
+    streams.get(number)?.stream.end();
+    streams.delete(number);
+    walks.delete(number);
   },
 
   /** Ends all streams of `sending`. */

@@ -1,75 +1,58 @@
 import { isUtf8 } from 'node:buffer';
-import { lstat, open, readdir } from 'node:fs/promises';
+import { closeSync, lstatSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { MAX_MANIFEST_ENTRIES } from '../../protocol/constants.js';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { describeSystemError } from './disk-errors.js';
 import { READ_ONLY } from './open-flags.js';
+import type { Step } from './turns.js';
 import { wholeMs } from './whole-ms.js';
 
-/** How many of a folder's entries are looked at together. */
-const BATCH = 32;
-
-export interface Walk {
-  entries: ManifestEntry[];
-  skipped: string[];
-}
+/** An entry of the manifest, or the manifest path of what cannot be sent. */
+export type Walked = ManifestEntry | { skipped: string };
 
 /**
- * Adds `source` (absolute, a file or folder) and what it holds to `walk` under the manifest path `path`: parents before
- * children, depth first, sorted. Throws a UserError (usage) that names the first unreadable path.
+ * Finds `source` (absolute, a file or folder) and what it holds, under the manifest path `path`: parents before children,
+ * depth first, sorted. Waits for the disk: not for the main thread. Throws a UserError (usage) that names the first
+ * unreadable path.
  */
-export async function walk(source: string, path: string, into: Walk, signal: AbortSignal): Promise<void> {
-  const entry = await inspect(source, path);
+export function* walk(source: string, path: string): Generator<Step<Walked>, void> {
+  const entry = inspect(source, path);
   if (typeof entry === 'string') throw unreadable(source, new Error('it was taken away'));
-  await add(source, entry, into, signal);
+  yield* contents(source, entry);
 }
 
-async function add(source: string, entry: ManifestEntry, into: Walk, signal: AbortSignal): Promise<void> {
-  into.entries.push(entry);
-  if (into.entries.length > MAX_MANIFEST_ENTRIES) {
-    const limit = MAX_MANIFEST_ENTRIES.toLocaleString('en-GB');
-    throw new UserError(ExitCode.usage, `more than ${limit} files in one offer`, 'Put them into one archive.');
-  }
-  if (entry.directory) await addContents(source, entry.path, into, signal);
-}
-
-async function addContents(folder: string, path: string, into: Walk, signal: AbortSignal): Promise<void> {
-  const names = await sortedNames(folder, path, into);
-  for (let at = 0; at < names.length; at += BATCH) {
-    signal.throwIfAborted();
-    const batch = names.slice(at, at + BATCH);
-    const entries = await Promise.all(batch.map((name) => inspect(join(folder, name), `${path}/${name}`)));
-    for (const [index, name] of batch.entries()) {
-      const entry = entries[index];
-      if (entry === 'unsendable') into.skipped.push(`${path}/${name}`);
-      else if (entry && entry !== 'vanished') await add(join(folder, name), entry, into, signal);
-    }
+function* contents(source: string, entry: ManifestEntry): Generator<Step<Walked>, void> {
+  yield entry;
+  if (!entry.directory) return;
+  const names = namesIn(source);
+  // Names that are not UTF-8 have no place in a manifest.
+  for (const name of names) if (!isUtf8(name)) yield { skipped: `${entry.path}/${name}` };
+  const sorted = names.filter((name) => isUtf8(name)).map((name) => name.toString());
+  for (const name of sorted.sort()) {
+    const path = `${entry.path}/${name}`;
+    const inside = inspect(join(source, name), path);
+    if (inside === 'unsendable') yield { skipped: path };
+    else if (inside === 'vanished') yield null;
+    else yield* contents(join(source, name), inside);
   }
 }
 
-/** Names that are not UTF-8 have no place in a manifest: they are skipped. */
-async function sortedNames(folder: string, path: string, into: Walk): Promise<string[]> {
+function namesIn(folder: string): Buffer[] {
   try {
-    const names: string[] = [];
-    for (const name of await readdir(folder, { encoding: 'buffer' })) {
-      if (isUtf8(name)) names.push(name.toString());
-      else into.skipped.push(`${path}/${name}`);
-    }
-    return names.sort();
+    return readdirSync(folder, { encoding: 'buffer' });
   } catch (error) {
     throw unreadable(folder, error);
   }
 }
 
 /** 'unsendable' is what is neither a file nor a folder; 'vanished' went away since its folder was read. */
-async function inspect(source: string, path: string): Promise<ManifestEntry | 'unsendable' | 'vanished'> {
+function inspect(source: string, path: string): ManifestEntry | 'unsendable' | 'vanished' {
   try {
-    const found = await lstat(source, { bigint: true });
+    const found = lstatSync(source, { bigint: true });
     const directory = found.isDirectory();
     if (!directory && !found.isFile()) return 'unsendable';
-    if (!directory) await (await open(source, READ_ONLY)).close();
+    if (!directory) closeSync(openSync(source, READ_ONLY));
     const { size, mode, mtimeNs } = found;
     return {
       path,

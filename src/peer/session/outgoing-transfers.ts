@@ -61,13 +61,13 @@ export class OutgoingTransfers {
 
   /** Goes on with a transfer of just these files that an earlier run began, else offers them. */
   async resumeOrOffer(paths: string[], signal: AbortSignal): Promise<string> {
-    const manifest = await readManifest(paths, signal);
+    const manifest = await readManifest(paths, this.#reader, signal);
     return this.#unfinished(manifest) ?? this.#offer(manifest, undefined);
   }
 
   async offer(paths: string[], ref: string | undefined, signal: AbortSignal): Promise<string> {
     // What was sent before need not be there any more.
-    return this.#offeredBefore(ref) ?? this.#offer(await readManifest(paths, signal), ref);
+    return this.#offeredBefore(ref) ?? this.#offer(await readManifest(paths, this.#reader, signal), ref);
   }
 
   #offeredBefore(ref: string | undefined): string | null {

@@ -7,7 +7,7 @@ import type { Confinement } from '../../../src/peer/files/folder.js';
 import { type LocalManifest, readManifest } from '../../../src/peer/files/manifest.js';
 import { type Compiled, compileForNode } from '../../support/compile.js';
 import type { CrashPlan } from './helpers/crashing-receiver.js';
-import { openSending } from './helpers/open-sending.js';
+import { openSending, reader } from './helpers/open-sending.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { memoryStore, openReceiving, run } from './helpers/transfer.js';
 import { noise, plant, sha256, survey } from './helpers/tree.js';
@@ -51,6 +51,7 @@ async function manifestOf(tree: Record<string, string | Buffer>, names: string[]
   plant(base, tree);
   return readManifest(
     names.map((name) => join(base, name)),
+    reader,
     never,
   );
 }

@@ -9,6 +9,7 @@ import { ExitCode, ProtocolError, UserError } from '../../../src/protocol/errors
 import type { ManifestEntry } from '../../../src/protocol/messages.js';
 import { aFile, aFolder } from './helpers/entries.js';
 import { asNobody } from './helpers/nobody.js';
+import { reader } from './helpers/open-sending.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { plant } from './helpers/tree.js';
 
@@ -16,7 +17,7 @@ const names = (entries: readonly ManifestEntry[]) =>
   entries.map(({ path, directory }) => (directory ? `${path}/` : path));
 
 async function refusalOf(paths: string[]): Promise<UserError> {
-  const refusal = await readManifest(paths, never).catch((error: unknown) => error);
+  const refusal = await readManifest(paths, reader, never).catch((error: unknown) => error);
   expect(refusal).toBeInstanceOf(UserError);
   expect(refusal).toMatchObject({ exitCode: ExitCode.usage });
   return refusal as UserError;
@@ -35,7 +36,11 @@ describe('readManifest', () => {
     chmodSync(join(base, 'album/b/2.jpg'), 0o4751);
     utimesSync(join(base, 'album/b/2.jpg'), 1, 1_600_000_000.25);
     chmodSync(join(base, 'album/b'), 0o700);
-    const { entries, sources, skipped } = await readManifest([join(base, 'note.txt'), join(base, 'album')], never);
+    const { entries, sources, skipped } = await readManifest(
+      [join(base, 'note.txt'), join(base, 'album')],
+      reader,
+      never,
+    );
     expect(names(entries)).toEqual([
       'note.txt',
       'album/',
@@ -61,7 +66,7 @@ describe('readManifest', () => {
   it('lists more than one batch of names in one folder', async () => {
     const base = scratchFolder();
     plant(base, Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`many/${String(n).padStart(3, '0')}`, 'x'])));
-    const { entries } = await readManifest([join(base, 'many')], never);
+    const { entries } = await readManifest([join(base, 'many')], reader, never);
     expect(entries.length).toBe(201);
     expect(names(entries)).toEqual(['many/', ...names(entries).slice(1).sort()]);
   });
@@ -70,7 +75,7 @@ describe('readManifest', () => {
     const base = scratchFolder();
     plant(base, { 'x/a.tar.gz': '1', 'y/a.tar.gz': '2', 'y/A.tar.gz': '3', 'x/d.1/f': '', 'y/d.1/f': '' });
     const paths = ['x/a.tar.gz', 'y/a.tar.gz', 'y/A.tar.gz', 'x/d.1', 'y/d.1'].map((path) => join(base, path));
-    const { entries, sources } = await readManifest(paths, never);
+    const { entries, sources } = await readManifest(paths, reader, never);
     expect(names(entries)).toEqual([
       'a.tar.gz',
       'a (1).tar.gz',
@@ -87,7 +92,7 @@ describe('readManifest', () => {
     const base = scratchFolder();
     plant(base, { 'photos/2024/a': '' });
     for (const path of ['photos/', 'photos/.', 'photos/2024/..', './photos//']) {
-      const { entries, sources } = await readManifest([`${base}/${path}`], never);
+      const { entries, sources } = await readManifest([`${base}/${path}`], reader, never);
       expect(names(entries)).toEqual(['photos/', 'photos/2024/', 'photos/2024/a']);
       expect(sources).toEqual([realpathSync(join(base, 'photos'))]);
     }
@@ -98,7 +103,11 @@ describe('readManifest', () => {
     plant(base, { 'real/f': 'x', 'file.txt': 'y' });
     symlinkSync('real', join(base, 'folder-link'));
     symlinkSync('file.txt', join(base, 'file-link'));
-    const { entries, sources } = await readManifest([join(base, 'folder-link'), join(base, 'file-link')], never);
+    const { entries, sources } = await readManifest(
+      [join(base, 'folder-link'), join(base, 'file-link')],
+      reader,
+      never,
+    );
     expect(names(entries)).toEqual(['folder-link/', 'folder-link/f', 'file-link']);
     expect(sources).toEqual([realpathSync(join(base, 'real')), realpathSync(join(base, 'file.txt'))]);
   });
@@ -110,7 +119,7 @@ describe('readManifest', () => {
     symlinkSync('nowhere', join(base, 'd/sub/dangling'));
     spawnSync('mkfifo', [join(base, 'd/pipe')]);
     writeFileSync(Buffer.concat([Buffer.from(`${base}/d/not-utf8-`), Buffer.from([0xff, 0xfe])]), 'x');
-    const { entries, skipped } = await readManifest([join(base, 'd')], never);
+    const { entries, skipped } = await readManifest([join(base, 'd')], reader, never);
     expect(names(entries)).toEqual(['d/', 'd/f', 'd/sub/']);
     expect(skipped.sort()).toEqual(['d/link', 'd/not-utf8-\ufffd\ufffd', 'd/pipe', 'd/sub/dangling']);
   });
@@ -154,7 +163,7 @@ describe('readManifest', () => {
     mkdirSync(join(base, 'd'));
     writeFileSync(join(base, 'd/f'), 'x');
     const stopped = AbortSignal.abort(new Error('enough'));
-    await expect(readManifest([join(base, 'd')], stopped)).rejects.toThrow('enough');
+    await expect(readManifest([join(base, 'd')], reader, stopped)).rejects.toThrow('enough');
   });
 });
 
@@ -221,7 +230,7 @@ describe('checkManifest', () => {
         const base = scratchFolder();
         for (const parts of paths) mkdirSync(join(base, 'top', ...parts), { recursive: true });
         mkdirSync(join(base, 'top'), { recursive: true });
-        checkManifest((await readManifest([join(base, 'top')], never)).entries);
+        checkManifest((await readManifest([join(base, 'top')], reader, never)).entries);
       }),
       { numRuns: 50 },
     );

@@ -18,7 +18,7 @@ import { ProtocolError, UserError } from '../../../src/protocol/errors.js';
 import type { Checkpoint } from '../../../src/protocol/messages.js';
 import { asNobody } from './helpers/nobody.js';
 import { openFiles } from './helpers/open-files.js';
-import { openSending } from './helpers/open-sending.js';
+import { openSending, reader } from './helpers/open-sending.js';
 import { type OwnPiece, ownPieces } from './helpers/pieces.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { noise, plant, sha256 } from './helpers/tree.js';
@@ -29,6 +29,7 @@ const FROM_THE_START = { entry: 0, checkpoints: [] };
 async function offer(base: string, ...names: string[]): Promise<Sending> {
   const { entries, sources } = await readManifest(
     names.map((name) => join(base, name)),
+    reader,
     never,
   );
   return openSending({ entries, sources });

@@ -18,7 +18,7 @@ import { checkManifest, type LocalManifest, readManifest } from '../../../src/pe
 import type { Receiving } from '../../../src/peer/files/receiving.js';
 import type { Sending } from '../../../src/peer/files/sending.js';
 import { DATA_CHUNK_BYTES } from '../../../src/protocol/constants.js';
-import { openSending } from './helpers/open-sending.js';
+import { openSending, reader } from './helpers/open-sending.js';
 import type { OwnPiece } from './helpers/pieces.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { smallDisk } from './helpers/small-disk.js';
@@ -31,6 +31,7 @@ const GIB = 1024 * MIB;
 async function offer(base: string, ...names: string[]): Promise<{ manifest: LocalManifest; sending: Sending }> {
   const manifest = await readManifest(
     names.map((name) => join(base, name)),
+    reader,
     never,
   );
   checkManifest(manifest.entries);

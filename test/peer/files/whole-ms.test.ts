@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { readManifest } from '../../../src/peer/files/manifest.js';
 import { SourceFile } from '../../../src/peer/files/source-file.js';
 import { wholeMs } from '../../../src/peer/files/whole-ms.js';
+import { reader } from './helpers/open-sending.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 
 it.each([
@@ -25,7 +26,7 @@ it('a file last written a nanosecond before the next millisecond is not taken to
   writeFileSync(path, '');
   execFileSync('touch', ['-d', '2024-01-01 00:00:00.000999999', path]);
   expect(lstatSync(path, { bigint: true }).mtimeNs % 1_000_000n).toBe(999_999n);
-  const { entries } = await readManifest([path], never);
+  const { entries } = await readManifest([path], reader, never);
   for (const entry of entries) new SourceFile(path, entry).close();
   expect(entries).toHaveLength(1);
 });

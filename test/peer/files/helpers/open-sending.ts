@@ -4,7 +4,7 @@ import { ReaderThread } from '../../../../src/peer/files/reader-thread.js';
 import { Sending } from '../../../../src/peer/files/sending.js';
 
 /** One for all tests of a file, as a program has one for all its transfers. */
-const reader = new ReaderThread();
+export const reader = new ReaderThread();
 afterAll(() => reader.stop());
 
 /** Ends with the test. */
