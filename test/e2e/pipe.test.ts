@@ -39,12 +39,32 @@ it('goes on over the next link when the mediator and every link through it die',
   expect(sha256(bob.file)).toBe(createHash('sha256').update(bytes).digest('hex'));
 });
 
+it('ends on both sides when nobody reads on at one', async () => {
+  const bytes = Buffer.alloc(1024 * 1024, 'x');
+  const [alice, bob] = await Promise.all([
+    pipe('alice', bytes),
+    run('bob', Buffer.alloc(0), (out) => `| head -c 9 >${out}`),
+  ]);
+  expect(alice.code).toBe(7);
+  expect(sizeOf(bob.file)).toBe(9);
+});
+
 /** Runs `p2p pipe` on files, as a shell would. */
-function pipe(name: Name, input: Buffer, ...options: string[]): Promise<{ code: number | null; file: string }> {
+function pipe(name: Name, input: Buffer, ...options: string[]) {
+  return run(name, input, (out) => `>${out}`, ...options);
+}
+
+/** @param where what the shell is to do with the output, given its file */
+function run(
+  name: Name,
+  input: Buffer,
+  where: (out: string) => string,
+  ...options: string[]
+): Promise<{ code: number | null; file: string }> {
   const [from, file] = [pair.path(`${name}.in`), pair.path(`${name}.out`)];
   writeFileSync(from, input);
   const words = [process.execPath, `${DIST}/peer/main.js`, 'pipe', ...pair.peerOptions(name), ...options];
-  const script = `${words.map((word) => `'${word}'`).join(' ')} <'${from}' >'${file}'`;
+  const script = `${words.map((word) => `'${word}'`).join(' ')} <'${from}' ${where(`'${file}'`)}`;
   const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'ignore', 'inherit'] });
   return new Promise((resolve) => shell.once('exit', (code) => resolve({ code, file })));
 }

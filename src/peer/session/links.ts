@@ -26,6 +26,8 @@ export interface SessionLinksHandlers {
   onUse(link: Link, why: string): void;
   /** The last link is gone. */
   onLost(reason: string): void;
+  /** The peer's program ends: it said so, after all else that it had to say. */
+  onLeft(): void;
   onContent(link: Link, message: ContentMessage): void;
   onData(link: Link, chunk: DataChunk): void;
   onDrain(link: Link): void;
@@ -172,6 +174,7 @@ export class SessionLinks {
         break;
       case 'end':
         entry.farewell = FAREWELLS[message.reason] ?? sanitiseLine(message.reason);
+        if (message.reason === 'quit' && entry.link === this.active) this.#handlers.onLeft();
         break;
       case 'proof':
       case 'hello':

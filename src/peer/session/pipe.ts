@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import type { DataChunk } from '../../protocol/data-frames.js';
-import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
+import { describeSystemError } from '../files/disk-errors.js';
 import { SendWindow } from './send-window.js';
 import { UnconsumedBytes } from './unconsumed-bytes.js';
 
@@ -53,7 +54,7 @@ export class Pipe {
   constructor(options: PipeOptions) {
     this.#o = options;
     const { input, output } = options;
-    output.on('error', () => this.#break('nobody reads the output any more', 'The rest was not received.'));
+    output.on('error', (error) => this.#break(wrongWithOutput(error), 'The rest was not received.'));
     if (!input) {
       this.#inputEnded = true;
       return;
@@ -75,6 +76,13 @@ export class Pipe {
   stop(): void {
     this.#link = null;
     this.#sending = null;
+  }
+
+  /** The other program has ended. Another run of it can take its place only while nothing has been taken in. */
+  peerLeft(): void {
+    const hasBegun = this.#received > 0 || this.#mine.start > 0 || this.#peerLength !== null;
+    if (this.#isComplete()) this.#finish();
+    else if (hasBegun) this.#break('the other side ended in the middle', 'Start both sides again.');
   }
 
   /** Nothing is read, written or waited for any more. */
@@ -208,4 +216,9 @@ export class Pipe {
     this.close();
     this.#o.onBroken(new UserError(ExitCode.transferIncomplete, message, hint));
   }
+}
+
+function wrongWithOutput(error: unknown): string {
+  if (errorCode(error) === 'EPIPE') return 'nobody reads the output any more';
+  return `the output cannot be written: ${describeSystemError(error)}`;
 }

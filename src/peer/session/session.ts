@@ -92,6 +92,7 @@ export class Session {
       onHold: () => this.#hold(),
       onUse: (link) => this.#use(link),
       onLost: () => this.#lost(),
+      onLeft: () => this.#streams.peerLeft(),
       onContent: (_, message) => this.#handle(message),
       onData: (_, chunk) => this.#streams.data(chunk),
       onDrain: () => this.#streams.drained(),

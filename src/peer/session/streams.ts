@@ -30,6 +30,11 @@ export class Streams {
     this.#pipe?.stop();
   }
 
+  /** What is on its way to a program that has ended is of no use to its next run, unless it is on that one's disk. */
+  peerLeft(): void {
+    this.#pipe?.peerLeft();
+  }
+
   async close(): Promise<void> {
     this.#pipe?.close();
     await this.#transfers.close();
