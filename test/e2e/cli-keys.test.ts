@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -6,7 +7,7 @@ import { parsePrivatePem, parsePublicPem } from '../../src/protocol/identity.js'
 import { verificationWords } from '../../src/protocol/words.js';
 import { temporaryFolders } from '../support/folder.js';
 import { newIdentity, newRsaKey, privatePem, publicPem } from '../support/keys.js';
-import { run, stopAll } from '../support/program.js';
+import { DIST, run, stopAll } from '../support/program.js';
 
 const temporaryFolder = temporaryFolders();
 const certs = resolve(import.meta.dirname, '../../certs');
@@ -316,3 +317,14 @@ describe('the command line', () => {
     expect(stderr).toContain('evil\ufffd[2J\ufffd2J');
   });
 });
+
+test.runIf(existsSync('/dev/full'))(
+  'output for which the disk has no room is an error, and a reader who left is none',
+  () => {
+    const words = `'${process.execPath}' '${DIST}/peer/main.js' --version`;
+    const full = spawnSync('sh', ['-c', `${words} >/dev/full`], { encoding: 'utf8' });
+    expect(full).toMatchObject({ status: 2, stderr: expect.stringMatching(/^p2p: the output .* no space left/) });
+    const left = spawnSync('sh', ['-c', `{ ${words}; echo $? >&2; } | true`], { encoding: 'utf8' });
+    expect(left).toMatchObject({ stderr: '0\n' });
+  },
+);

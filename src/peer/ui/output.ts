@@ -1,7 +1,8 @@
 import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
 import { escapeInJson, sanitise, sanitiseLine } from '../../protocol/sanitise.js';
+import { describeSystemError } from '../files/disk-errors.js';
 
 /** What commands print outside of a session: results on stdout, everything else on stderr. */
 
@@ -90,12 +91,31 @@ export function terminalColumns(): number {
   return process.stdout.columns || 80;
 }
 
-/** Whoever reads our output may leave (`p2p … | head -1`): that is no reason to crash. */
+/** Why something of the output is missing. */
+let outputFailure: Error | undefined;
+
+/**
+ * Whoever reads our output may leave (`p2p … | head -1`), or the terminal be closed: that is no reason to crash. A full
+ * disk is none either, but makes the exit code.
+ */
 export function tolerateClosedOutput(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error) => {
+    if (!['EPIPE', 'EIO'].includes(errorCode(error) ?? '')) outputFailure ??= error;
+  });
 }
 
 /** Ends the process once all that was printed is on its way. */
 export function exitAfterOutput(code: ExitCode): void {
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+  const exit = () => {
+    const last = outputFailure && code === ExitCode.done ? reportError(unwritten(outputFailure), false) : code;
+    process.stderr.write('', () => process.exit(last));
+  };
+  // That a write has failed is told after it is over.
+  process.stdout.write('', () => setImmediate(exit));
+}
+
+function unwritten(cause: Error): UserError {
+  const message = `the output could not be written: ${describeSystemError(cause)}`;
+  return new UserError(ExitCode.usage, message, 'Something of it is missing.', { cause });
 }
