@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { lazily } from './lazily.js';
 
 /** One character as a person counts them (a grapheme cluster) and the terminal columns it takes: 1 or 2. */
 export interface Cell {
@@ -11,7 +12,7 @@ const MAX_CODE_POINTS = 16;
 /** With what the sanitiser leaves of controls: a peer can send many, and taking text apart properly is slow. */
 const PLAIN = /^[ -~\ufffd]*$/;
 
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+const segmenter = lazily(() => new Intl.Segmenter('en', { granularity: 'grapheme' }));
 const knownCells = new Map<string, Cell[]>();
 const MAX_KNOWN_CELLS = 10_000;
 
@@ -19,7 +20,7 @@ const MAX_KNOWN_CELLS = 10_000;
 export function toCells(text: string): Cell[] {
   if (PLAIN.test(text)) return Array.from(text, plainCell);
   const cells: Cell[] = [];
-  for (const { segment } of segmenter.segment(text)) cells.push(...cellsOf(segment));
+  for (const { segment } of segmenter().segment(text)) cells.push(...cellsOf(segment));
   return cells;
 }
 

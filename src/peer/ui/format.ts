@@ -1,4 +1,5 @@
 import type { HistoryLine } from '../session/conversation.js';
+import { lazily } from './lazily.js';
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
@@ -63,23 +64,23 @@ export function formatPercent(bytes: number, total: number): string {
   return `${total > 0 ? Math.floor((bytes / total) * 100) : 100}%`;
 }
 
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const longDay = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
-const shortDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+const clock = dates({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const longDay = dates({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+const shortDay = dates({ day: 'numeric', month: 'short', year: 'numeric' });
 
 /** Local time, `14:05`. The peer's clock is not ours: a date that is none gives `--:--`. */
 export function formatClock(at: Date): string {
-  return isDate(at) ? clock.format(at) : '--:--';
+  return isDate(at) ? clock().format(at) : '--:--';
 }
 
 /** `Tuesday 4 March 2025`. */
 export function formatDay(at: Date): string {
-  return isDate(at) ? longDay.format(at).replace(',', '') : 'some day';
+  return isDate(at) ? longDay().format(at).replace(',', '') : 'some day';
 }
 
 /** `4 Mar 2025 14:05`. */
 export function formatDateAndTime(at: Date): string {
-  return isDate(at) ? `${shortDay.format(at)} ${clock.format(at)}` : 'some day';
+  return isDate(at) ? `${shortDay().format(at)} ${clock().format(at)}` : 'some day';
 }
 
 /** Sent, delivered and read differ by shape, so that they can be told apart without colour. */
@@ -89,6 +90,10 @@ export function receiptSign(state: HistoryLine['state']): string {
 
 export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-GB')} ${count === 1 ? one : many}`;
+}
+
+function dates(options: Intl.DateTimeFormatOptions) {
+  return lazily(() => new Intl.DateTimeFormat('en-GB', options));
 }
 
 function isDate(at: Date): boolean {

@@ -1,3 +1,5 @@
+import { lazily } from './lazily.js';
+
 /** The input line as data: every edit is a function from one state to the next. It knows no keys and no screen. */
 export interface LineEditor {
   readonly text: string;
@@ -20,8 +22,8 @@ const MAX_HISTORY = 500;
 // What would be obeyed by the peer's terminal has no business in a message; newlines and tabs do.
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-const words = new Intl.Segmenter('en', { granularity: 'word' });
+const graphemes = lazily(() => new Intl.Segmenter('en', { granularity: 'grapheme' }));
+const words = lazily(() => new Intl.Segmenter('en', { granularity: 'word' }));
 
 export function newEditor(history: readonly string[] = []): LineEditor {
   const kept = history.slice(-MAX_HISTORY);
@@ -127,21 +129,25 @@ function deleteRange(editor: LineEditor, from: number, to: number): LineEditor {
 }
 
 function previousBoundary(text: string, index: number): number {
-  return index > 0 ? (graphemes.segment(text).containing(index - 1)?.index ?? 0) : 0;
+  return index > 0
+    ? (graphemes()
+        .segment(text)
+        .containing(index - 1)?.index ?? 0)
+    : 0;
 }
 
 function nextBoundary(text: string, index: number): number {
-  const next = graphemes.segment(text).containing(index);
+  const next = graphemes().segment(text).containing(index);
   return next ? next.index + next.segment.length : text.length;
 }
 
 function boundaryAtOrAfter(text: string, index: number): number {
-  const at = graphemes.segment(text).containing(index);
+  const at = graphemes().segment(text).containing(index);
   return !at || at.index === index ? Math.min(index, text.length) : at.index + at.segment.length;
 }
 
 function wordStartBefore(text: string, index: number): number {
-  const segments = words.segment(text);
+  const segments = words().segment(text);
   let at = index;
   while (at > 0) {
     const segment = segments.containing(at - 1);
@@ -152,7 +158,7 @@ function wordStartBefore(text: string, index: number): number {
 }
 
 function wordEndAfter(text: string, index: number): number {
-  const segments = words.segment(text);
+  const segments = words().segment(text);
   let at = index;
   while (at < text.length) {
     const segment = segments.containing(at);
