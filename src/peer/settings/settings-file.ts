@@ -3,48 +3,14 @@ import { dirname, join } from 'node:path';
 import type Conf from 'conf';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
 import { syncDirectory } from '../session/journal/private-files.js';
-import type { Contact } from './contact.js';
 import { withLock } from './settings-lock.js';
+import { checkSettings, DamagedSettingsError, type Settings } from './stored-settings.js';
 
 /** The one file that knows conf. */
-
-export interface Settings {
-  contacts: Contact[];
-  /** "host:port" to the SHA-256 of the mediator's SPKI, hex. */
-  mediators: Record<string, string>;
-}
 
 const NAME = 'settings';
 const OWNER_ONLY = 0o600;
 const WATCH_MS = 250;
-
-const text = { type: 'string', minLength: 1 };
-const id = { type: 'string', pattern: '^[0-9a-f]{64}$' };
-/** What is on the disk is looked at before it is believed: contactId becomes a path, a wrong id a wrong peer. */
-const SCHEMA = {
-  contacts: {
-    type: 'array',
-    items: {
-      type: 'object',
-      properties: {
-        contactId: { type: 'string', pattern: '^[0-9a-f]{16}$' },
-        name: { type: ['string', 'null'], minLength: 1 },
-        host: text,
-        port: { type: 'integer', minimum: 1, maximum: 65535 },
-        keys: text,
-        peerPem: text,
-        peerFile: text,
-        peerId: id,
-        formerPeerIds: { type: 'array', items: id },
-        ownId: id,
-        verified: { type: 'boolean' },
-        blocked: { type: 'boolean' },
-      },
-      required: ['contactId', 'name', 'host', 'port', 'keys', 'peerPem', 'peerId', 'ownId', 'verified', 'blocked'],
-    },
-  },
-  mediators: { type: 'object', additionalProperties: id },
-} as const;
 
 /** settings.json in a home: read afresh each time, changed under a lock, replaced whole or not at all. */
 export class SettingsFile {
@@ -65,9 +31,9 @@ export class SettingsFile {
         configFileMode: OWNER_ONLY,
         accessPropertiesByDotNotation: false,
         clearInvalidConfig: false,
-        schema: SCHEMA as never,
-        // The schema is our own: to prove it well-formed at each start takes longer than all that is done with it.
-        ajvOptions: { validateSchema: false },
+        // Not by a schema of conf's: to make a validator of one at each start takes longer than all that conf does.
+        deserialize: (text) => checkSettings(JSON.parse(text)),
+        serialize: (settings) => JSON.stringify(checkSettings(settings), undefined, '\t'),
       });
     return new SettingsFile(explain(path, open));
   }
@@ -123,7 +89,7 @@ function explain<T>(path: string, work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    if (error instanceof SyntaxError || errorMessage(error).startsWith('Config schema violation')) {
+    if (error instanceof SyntaxError || error instanceof DamagedSettingsError) {
       throw new UserError(
         ExitCode.usage,
         `the settings file ${path} is damaged: ${errorMessage(error)}`,

@@ -56,6 +56,6 @@ test('a change that fails, or makes something that is no setting, leaves all as 
     file.change((settings) => {
       settings.mediators['a:1'] = 'short';
     }),
-  ).toThrow('violation');
+  ).toThrow('mediators/a:1');
   expect(file.read()).toEqual(before);
 });
