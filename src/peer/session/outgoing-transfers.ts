@@ -174,7 +174,8 @@ export class OutgoingTransfers {
     this.#stopRun(want.transfer);
     // A want says so too, and may overtake an acceptance that waits for its turn in the outbox.
     this.#context.journal.transaction(() => this.settle(record, 'accept', ''))();
-    const run = new SendingRun({ link, want, record, sending: this.#sendingOf(record), context: this.#context });
+    const { emit } = this.#context;
+    const run = new SendingRun({ link, want, total: record.bytes, sending: this.#sendingOf(record), emit });
     this.#runs.set(want.stream, run);
     const ended = this.#running.get(want.transfer) ?? Promise.resolve();
     this.#running.set(

@@ -4,10 +4,9 @@ import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { ManifestEntry, Want } from '../../protocol/messages.js';
 import type { Piece, Sending } from '../files/sending.js';
-import type { TransferRecord } from './journal/journal.js';
+import type { SessionEvent } from './events.js';
 import { ProgressReport } from './progress-report.js';
 import { SendWindow } from './send-window.js';
-import type { TransferContext } from './transfer-context.js';
 
 /** A message must not wait behind more than this of what one transfer has handed to the network stack. */
 const MAX_BUFFERED = 64 * 1024;
@@ -41,14 +40,15 @@ export class SendingRun {
     this.#wake();
   };
 
-  constructor(o: { link: Link; want: Want; record: TransferRecord; sending: Sending; context: TransferContext }) {
+  /** `total`: bytes of the whole transfer. */
+  constructor(o: { link: Link; want: Want; total: number; sending: Sending; emit(event: SessionEvent): void }) {
     this.transfer = o.want.transfer;
     this.#link = o.link;
     this.#want = o.want;
     this.#sending = o.sending;
     this.#entries = o.sending.entries;
     this.#window = new SendWindow(() => o.link.minRttMs);
-    this.#progress = new ProgressReport(this.transfer, o.record.bytes, o.context.emit);
+    this.#progress = new ProgressReport(this.transfer, o.total, o.emit);
   }
 
   /** Of the whole transfer, on the receiver's side. */

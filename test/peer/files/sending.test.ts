@@ -19,7 +19,7 @@ import type { Checkpoint } from '../../../src/protocol/messages.js';
 import { asNobody } from './helpers/nobody.js';
 import { openFiles } from './helpers/open-files.js';
 import { openSending, reader } from './helpers/open-sending.js';
-import { type OwnPiece, ownPieces } from './helpers/pieces.js';
+import { type OwnPiece, own, ownPieces } from './helpers/pieces.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { noise, plant, sha256 } from './helpers/tree.js';
 
@@ -121,6 +121,66 @@ describe('a stream of pieces', () => {
     expect(openFiles.below(base)).toEqual([]);
     await expect(collect(left)).rejects.toThrow('sending has ended');
     await expect(collect(ownPieces(sending, FROM_THE_START, never))).rejects.toThrow('sending has ended');
+  });
+});
+
+describe('the memory of pieces', () => {
+  it('stays as it is until the next ones are asked for, however long that takes', async () => {
+    const base = scratchFolder();
+    const content = noise(7 * MIB + 11);
+    plant(base, { f: content, small: 'x' });
+    const sending = await offer(base, 'f');
+    const other = await offer(base, 'small');
+    let end = 0;
+    for await (const pieces of sending.pieces(FROM_THE_START, never)) {
+      // The thread has by now done all that it was asked for before.
+      await collect(ownPieces(other, FROM_THE_START, never));
+      for (const piece of pieces.map(own)) {
+        if (piece.kind !== 'data') continue;
+        expect(piece.offset).toBe(end);
+        end += piece.bytes.length;
+        expect(piece.bytes.equals(content.subarray(piece.offset, end))).toBe(true);
+      }
+    }
+    expect(end).toBe(content.length);
+  });
+});
+
+describe('several at once', () => {
+  it('are all served, and nobody waits for one that is not read on', async () => {
+    const base = scratchFolder();
+    const names = Array.from({ length: 12 }, (_, n) => `f${n}`);
+    const contents = names.map((_, n) => noise(MIB + n * 300_000, n + 1));
+    plant(base, Object.fromEntries(names.map((name, n) => [name, contents[n] ?? ''])));
+    const left = ownPieces(await offer(base, 'f11'), FROM_THE_START, never);
+    await left.next();
+    const all = names.map(async (name) => collect(ownPieces(await offer(base, name), FROM_THE_START, never)));
+    for (const [n, pieces] of (await Promise.all(all)).entries()) {
+      const sent = Buffer.concat(pieces.flatMap((piece) => (piece.kind === 'data' ? [piece.bytes] : [])));
+      expect(sent.equals(contents[n] ?? Buffer.alloc(0))).toBe(true);
+    }
+    await left.return(undefined);
+  });
+
+  it('go on beside hours of hashing, which can be given up', async () => {
+    const base = scratchFolder();
+    plant(base, { huge: '', f: 'x' });
+    truncateSync(join(base, 'huge'), 2 ** 43);
+    const huge = await offer(base, 'huge');
+    huge.warmUp();
+    const small = await offer(base, 'f');
+    expect(outline(await collect(ownPieces(small, FROM_THE_START, never)))).toEqual([
+      'resume 0 at 0',
+      'data 0 0+1',
+      'end 0 1',
+    ]);
+    const stopping = new AbortController();
+    const wanted = { entry: 0, checkpoints: [{ length: 2 ** 43, sha256: Buffer.alloc(32) }] };
+    const stopped = collect(ownPieces(huge, wanted, stopping.signal));
+    await collect(ownPieces(small, FROM_THE_START, never));
+    stopping.abort(new Error('enough'));
+    await expect(stopped).rejects.toThrow('enough');
+    if (openFiles.known) expect(openFiles.below(base)).toEqual([]);
   });
 });
 
