@@ -65,6 +65,8 @@ export class SessionLinks {
   #everUsed = false;
   /** Why the session's link ended, while there is no other. */
   #reason = '';
+  /** What the peer said when it went, over whichever link: those that were only just opening it cuts without a word. */
+  #farewell = '';
   #peerRun = '';
   #trust = new PathTrust();
   /** Links that end in a moment, because what came over one of them could not be written down. */
@@ -91,6 +93,7 @@ export class SessionLinks {
       this.#peerRun = facts.hello.runId;
       // The links of a peer that was started anew died with it, and not of their path.
       this.#trust = new PathTrust();
+      this.#farewell = '';
     }
     if (this.#entries.size >= MAX_LINKS) this.#dropOldest();
     const entry: Entry = {
@@ -173,8 +176,7 @@ export class SessionLinks {
         this.#run(this.#choice.activated(entry, message.epoch));
         break;
       case 'end':
-        entry.farewell = FAREWELLS[message.reason] ?? sanitiseLine(message.reason);
-        if (message.reason === 'quit' && entry.link === this.active) this.#handlers.onLeft();
+        this.#hearEnd(entry, message.reason);
         break;
       case 'proof':
       case 'hello':
@@ -185,6 +187,14 @@ export class SessionLinks {
         // What still comes over a link that the session has left will come again over the new one.
         if (entry.link === this.active) this.#handlers.onContent(entry.link, message);
     }
+  }
+
+  #hearEnd(entry: Entry, reason: string): void {
+    const farewell = FAREWELLS[reason];
+    entry.farewell = farewell ?? sanitiseLine(reason);
+    if (farewell && entry.runId === this.#peerRun) this.#farewell = farewell;
+    const isLast = this.active === null || entry.link === this.active;
+    if (reason === 'quit' && isLast) this.#handlers.onLeft();
   }
 
   #countCostly(): void {
@@ -224,7 +234,7 @@ export class SessionLinks {
           effect.link.link.end(effect.reason);
           break;
         case 'lost':
-          this.#handlers.onLost(this.#reason || 'the peer has started again');
+          this.#handlers.onLost(this.#farewell || this.#reason || 'the peer has started again');
           this.#reason = '';
           break;
       }

@@ -11,7 +11,7 @@ type Of<K extends Kind> = Extract<PeerMessage, { kind: K }>;
 export class HandDrivenPeer {
   readonly link: Link;
   readonly journalId = randomBytes(16).toString('hex');
-  readonly runId = randomBytes(16).toString('hex');
+  readonly runId: string;
   readonly received: PeerMessage[] = [];
   /** Why the other side, or the network, ended the link. */
   readonly ended: Promise<Error>;
@@ -19,8 +19,9 @@ export class HandDrivenPeer {
   #sequence = 0;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(link: Link) {
+  private constructor(link: Link, runId: string) {
     this.link = link;
+    this.runId = runId;
     this.ended = new Promise((resolve) => {
       link.attach({
         onMessage: (_, message) => {
@@ -39,12 +40,13 @@ export class HandDrivenPeer {
     });
   }
 
-  /** Authenticated, and not yet the session's link. */
-  static async link(victim: Person): Promise<HandDrivenPeer> {
+  /** Authenticated, and not yet the session's link. @param earlier another link of the same peer, if there is one */
+  static async link(victim: Person, earlier?: HandDrivenPeer): Promise<HandDrivenPeer> {
     const wire = await Wire.open();
     const common = { dialled: true, remote: '127.0.0.1:1', sameNetwork: true, signallingOnly: false } as const;
     const signal = new AbortController().signal;
-    const ids = { runId: randomBytes(16).toString('hex'), journalId: randomBytes(16).toString('hex') };
+    const runId = earlier?.runId ?? randomBytes(16).toString('hex');
+    const ids = { runId, journalId: randomBytes(16).toString('hex') };
     const { session, me, peer } = victim;
     const [theirs, mine] = await Promise.all([
       openLink(
@@ -61,8 +63,8 @@ export class HandDrivenPeer {
       ),
       openLink(wire.ends[1], { ...common, credentials: peer, peer: me.identity, path: 'tcp-direct', ...ids }, signal),
     ]);
-    const driven = new HandDrivenPeer(mine);
-    session.add(theirs, 1);
+    const driven = new HandDrivenPeer(mine, runId);
+    session.add(theirs, earlier ? 2 : 1);
     return driven;
   }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ExitCode, UserError } from '../../../src/protocol/errors.js';
 import { openSockets } from '../../support/streams.js';
+import { HandDrivenPeer } from './hand-driven-peer.js';
 import { type Person, Talk, TwoSessions, type Wire } from './two-sessions.js';
 
 let both: TwoSessions;
@@ -365,6 +366,15 @@ describe('the end', () => {
     await small.session.close();
     expect((await great.event('disconnected')).reason).toBe('the peer left');
     expect(great.all('path')).toEqual([]);
+  });
+
+  it('is told though the link that carried the session broke first, and the words come over another', async () => {
+    const before = await HandDrivenPeer.connect(small);
+    const after = await HandDrivenPeer.link(small, before);
+    before.link.destroy(new Error('cut'));
+    await after.next('activate');
+    await after.link.end('quit');
+    expect((await small.event('disconnected')).reason).toBe('the peer left');
   });
 
   it('of a link tells the reason of this link, and not of one before', async () => {
