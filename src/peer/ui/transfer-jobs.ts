@@ -48,6 +48,7 @@ export async function receiveOffers(conversation: Conversation, options: Receive
   const offers: OfferEvent[] = [];
   const mine = new Set(incomingTransfers(conversation));
   const ended = new Map<string, Outcome>();
+  let answered = false;
   let asked: { transfer: string; gone: AbortController } | undefined;
   const ends = watchEnds(conversation, signal, (transfer, outcome) => {
     ended.set(transfer, outcome);
@@ -61,14 +62,16 @@ export async function receiveOffers(conversation: Conversation, options: Receive
   });
   try {
     for (;;) {
-      const offer = offers.shift();
+      // What is offered beside the only transfer is left for another run.
+      const offer = once && answered ? undefined : offers.shift();
       if (offer && !ended.has(offer.transfer)) {
         asked = { transfer: offer.transfer, gone: new AbortController() };
         await answer(conversation, offer, AbortSignal.any([signal, asked.gone.signal]), options);
+        answered = true;
       }
       const first = [...ended].find(([transfer]) => mine.has(transfer));
       if (once && first) return first[1];
-      if (offers.length === 0) await ends.next();
+      if (!offer || offers.length === 0) await ends.next();
     }
   } finally {
     unsubscribe();

@@ -99,6 +99,16 @@ describe('receiveOffers', () => {
     expect(conversation.calls.map((call) => call.arguments[0])).toEqual(['1', '2', '3']);
   });
 
+  test('with once it takes the first alone, and leaves what else is offered', async () => {
+    const conversation = new ScriptedConversation();
+    const { outcome } = receive(conversation);
+    for (const transfer of ['1', '2']) conversation.emit({ event: 'offer', transfer, files: FILES });
+    await setImmediate();
+    conversation.emit({ event: 'transferred', transfer: '1' });
+    expect(await outcome).toBe('transferred');
+    expect(conversation.calls).toEqual([{ method: 'accept', arguments: ['1', '/in'] }]);
+  });
+
   test('a question about an offer that is withdrawn loses its sense', async () => {
     const conversation = new ScriptedConversation();
     const { outcome } = receive(conversation, {
