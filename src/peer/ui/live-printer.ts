@@ -1,5 +1,5 @@
 import { newPainter, type Painter } from './paint.js';
-import { cutRow, type Row } from './rows.js';
+import { cutRow, type Row, wrapRow } from './rows.js';
 
 export interface LiveOutput extends NodeJS.WritableStream {
   isTTY?: boolean;
@@ -22,7 +22,7 @@ export class LivePrinter {
   }
 
   get columns(): number {
-    return this.#output.columns ?? 100;
+    return this.#output.columns || 100;
   }
 
   line(row: Row): void {
@@ -30,6 +30,12 @@ export class LivePrinter {
     this.#erase();
     this.#output.write(`${this.#paint(row)}\n`);
     if (live) this.live(live);
+  }
+
+  /** A line that a terminal gets broken between words. @param hang the columns by which what is wrapped goes in */
+  words(row: Row, hang = 0): void {
+    const rows = this.#output.isTTY ? wrapRow(row, this.columns, hang) : [row];
+    for (const each of rows) this.line(each);
   }
 
   /** Shows the changing line. */

@@ -51,9 +51,11 @@ export function openReceiveFace(options: ReceiveFaceOptions): TransferFace {
       into,
       once,
       signal,
-      decide: async (_offer, gone) => {
+      decide: async ({ transfer }, gone) => {
         if (yes || !input) return yes;
-        const answer = await printer.ask(`Take it into ${sanitiseLine(into)}? [y/N] `, readAnswer(input, gone));
+        // Several offers may have been shown by now.
+        const question = `Take ${printer.titleOf(transfer)} into ${sanitiseLine(into)}? [y/N] `;
+        const answer = await printer.ask(question, readAnswer(input, gone));
         return /^\s*y(es)?\s*$/i.test(answer);
       },
       onProblem: ({ message, hint }) => printer.say(problemLines(message, hint)),

@@ -4,9 +4,11 @@ import type { ProgressEvent, SessionEvent } from '../session/events.js';
 import { ConnectionTracker } from './connection-tracker.js';
 import { FileProgressReader, fileProgressRow } from './file-progress.js';
 import { type LiveOutput, LivePrinter } from './live-printer.js';
-import { span } from './rows.js';
+import { span, wrapRow } from './rows.js';
 import { TransferBook, type TransferEntry } from './transfer-book.js';
-import { eventLines, type Lines, offerLines } from './wording.js';
+import { eventLines, type Lines, offerLines, transferTitle } from './wording.js';
+
+const ANSWER_COLUMNS = 5;
 
 /** Prints what happens to the transfers of a one-purpose command, a progress line for each file. */
 export class TransferPrinter {
@@ -35,12 +37,20 @@ export class TransferPrinter {
   }
 
   say(lines: Lines): void {
-    for (let i = 0; i < lines.count; i += 1) this.#printer.line(lines.line(i));
+    for (let i = 0; i < lines.count; i += 1) this.#printer.words(lines.line(i), lines.hang);
+  }
+
+  titleOf(transfer: string): string {
+    const entry = this.#book.list().find((one) => one.transfer === transfer);
+    return entry ? transferTitle(entry) : 'it';
   }
 
   /** Asks below everything else, until `answer` is there. */
   async ask(question: string, answer: Promise<string>): Promise<string> {
-    this.#printer.live([span(question, 'strong')]);
+    // Room for the answer; and what is cut off of the last row, its end, would be what matters.
+    const rows = wrapRow([span(question, 'strong')], this.#printer.columns - ANSWER_COLUMNS);
+    for (const row of rows.slice(0, -1)) this.#printer.line(row);
+    this.#printer.live(rows.at(-1) ?? []);
     const text = await answer;
     this.#printer.answered();
     return text;
@@ -87,5 +97,5 @@ export class TransferPrinter {
 
 /** Of an offer's text, all but how to answer it in the chat. */
 function withoutLast(lines: Lines): Lines {
-  return { count: lines.count - 1, line: lines.line };
+  return { ...lines, count: lines.count - 1 };
 }

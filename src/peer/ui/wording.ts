@@ -163,6 +163,8 @@ function tellTransfer(event: SessionEvent, entry: TransferEntry, peerName: strin
     case 'declined':
       return [`${mine ? peerName : 'You'} declined ${title}${because(event.reason)}.`, mine ? 'warn' : 'dim'];
     case 'cancelled':
+      // With a reason of our own it was not the person who did.
+      if (event.by === 'me' && event.reason) return [`Ended the transfer of ${title}.`, 'warn'];
       return [`${event.by === 'me' ? 'You' : peerName} cancelled ${title}${because(event.reason)}.`, 'warn'];
     case 'transferred':
       return [mine ? `${peerName} has ${title}, ${formatBytes(entry.total)}.` : receivedWords(entry, title), 'good'];

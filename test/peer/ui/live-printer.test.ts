@@ -32,6 +32,12 @@ describe('on a terminal', () => {
     expect(await text()).toBe('你你你你');
   });
 
+  test('words are broken between each other, and go in', async () => {
+    const { printer, text } = open(true, 10);
+    printer.words([span('one two three')], 2);
+    expect(await text()).toBe('one two\n  three\n');
+  });
+
   test('a question that was answered is left alone', async () => {
     const { printer, text } = open(true);
     printer.live([span('yes?')]);

@@ -100,7 +100,7 @@ describe('receive', () => {
     const { conversation, input, written } = openReceive({ terminal: true });
     conversation.emit(OFFER);
     await settle();
-    expect(written()).toMatch(/Take it into \/in\? \[y\/N\] $/);
+    expect(written()).toMatch(/Take holiday\/ \(2 files\) into \/in\? \[y\/N\] $/);
     input.write(answer);
     await settle();
     expect(conversation.calls.at(-1)?.method).toBe(method);

@@ -66,6 +66,7 @@ test.each<[SessionEvent, 'offer' | 'offered', string]>([
   [{ event: 'declined', transfer: 't', reason: 'no room' }, 'offered', 'bob declined a.txt (no room).'],
   [{ event: 'cancelled', transfer: 't', by: 'peer' }, 'offer', 'bob cancelled a.txt.'],
   [{ event: 'cancelled', transfer: 't', by: 'me' }, 'offered', 'You cancelled a.txt.'],
+  [{ event: 'cancelled', transfer: 't', by: 'me', reason: 'it changed' }, 'offered', 'Ended the transfer of a.txt.'],
   [{ event: 'transferred', transfer: 't' }, 'offered', 'bob has a.txt, 1.5 kB.'],
 ])('%j of an %s is told', (event, direction, text) => {
   const { book } = offered(['a.txt'], direction);
