@@ -1,5 +1,4 @@
 import { LinkClosedError, UserError } from '../protocol/errors.js';
-import { selfSignedCertificate } from '../protocol/forge.js';
 import type { Identity, PublicIdentity } from '../protocol/identity.js';
 import type { Link } from '../protocol/link.js';
 import type { PathKind } from '../protocol/messages.js';
@@ -23,6 +22,8 @@ export interface RendezvousOptions {
   host: string;
   port: number;
   own: OwnKeys;
+  /** Around each of our own keys, by its id; in PEM. */
+  certificates: ReadonlyMap<string, string>;
   peer: PublicIdentity;
   journal: Journal;
   allowed: readonly PathKind[];
@@ -141,6 +142,12 @@ export class Rendezvous {
     return this.#meeting.releasePorts();
   }
 
+  #certificateOf({ id }: Identity): string {
+    const certificate = this.#o.certificates.get(id);
+    if (certificate === undefined) throw new RangeError(`no certificate for ${id}`);
+    return certificate;
+  }
+
   #newMeeting(): Meeting {
     const { host, port, allowed, hostCandidates, portMapping, journal, own, judgeMediator } = this.#o;
     const identity = this.#keys.current;
@@ -156,7 +163,7 @@ export class Rendezvous {
       succession: successionOf(identity, own.successions),
       patient: this.#everOnline,
       peer: this.#peer,
-      credentials: { identity, certificate: selfSignedCertificate(identity) },
+      credentials: { identity, certificate: this.#certificateOf(identity) },
       allowed,
       hostCandidates,
       portMapping,

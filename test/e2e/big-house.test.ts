@@ -7,6 +7,7 @@ import type { SessionEvent } from '../../src/peer/session/events.js';
 import { Journal } from '../../src/peer/session/journal/journal.js';
 import { type Identity, shortId } from '../../src/protocol/identity.js';
 import { noise, sha256 } from '../peer/files/helpers/tree.js';
+import { certificatesFor } from '../support/credentials.js';
 import { newIdentity, publicPem } from '../support/keys.js';
 import { start, stopAll } from '../support/program.js';
 
@@ -44,6 +45,7 @@ class End {
       host: '127.0.0.1',
       port,
       own: { line: [identity], successions: [] },
+      certificates: certificatesFor(identity),
       peer,
       card: { id: peer.id, name: 'peer', verified: false },
       journal: Journal.open({ directory, privateKey: identity.privateKey }),

@@ -9,6 +9,7 @@ import type { UserError } from '../../src/protocol/errors.js';
 import type { Identity, PublicIdentity } from '../../src/protocol/identity.js';
 import { declareSuccession } from '../../src/protocol/succession.js';
 import { identity, startMediator } from '../server/fixture.js';
+import { certificatesFor } from '../support/credentials.js';
 
 const [alice, alice2, alice3] = [identity(0), identity(1), identity(2)];
 const [bob, bob2] = [identity(3), identity(4)];
@@ -49,6 +50,7 @@ class Person {
         line: [known, ...later],
         successions: later.map((key, at) => declareSuccession(this.keys[at] ?? known, key, 1)),
       },
+      certificates: certificatesFor(known, ...later),
       peer: this.peer,
       card: { id: this.peer.id, name: 'the other', verified: true },
       journal: Journal.open({ directory, privateKey: newest.privateKey, formerKeys }),

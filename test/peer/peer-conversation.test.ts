@@ -12,6 +12,7 @@ import type { Identity } from '../../src/protocol/identity.js';
 import { verificationWords } from '../../src/protocol/words.js';
 import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import { identity, startMediator } from '../server/fixture.js';
+import { certificatesFor } from '../support/credentials.js';
 import { openSockets } from '../support/streams.js';
 
 const alice = identity(0);
@@ -33,6 +34,7 @@ class Talker {
       host: '127.0.0.1',
       port,
       own: { line: [me], successions: [] },
+      certificates: certificatesFor(me),
       peer,
       card: { id: peer.id, name: 'the other', verified: false },
       journal: Journal.open({ directory, privateKey: me.privateKey }),

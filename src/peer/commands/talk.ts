@@ -1,5 +1,6 @@
 import { type ExitCode, UserError } from '../../protocol/errors.js';
 import { shortId } from '../../protocol/identity.js';
+import { certificatesOf } from '../certificates.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { PeerConversation } from '../peer-conversation.js';
 import { Journal } from '../session/journal/journal.js';
@@ -20,7 +21,8 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
     ...journalKeys(options.own),
   });
   const fatal = newFailure();
-  const conversation = converse(options, journal, fatal.fail);
+  const certificates = await certificatesOf(options.own.line, journal);
+  const conversation = converse(options, journal, certificates, fatal.fail);
   const face = await openFace(options, conversation);
   const deadline = watchDeadline(options.timeoutMs, conversation, fatal.fail);
   const signals = watchSignals();
@@ -42,12 +44,18 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
   }
 }
 
-function converse(options: TalkOptions, journal: Journal, onFatal: (error: UserError) => void): PeerConversation {
+function converse(
+  options: TalkOptions,
+  journal: Journal,
+  certificates: ReadonlyMap<string, string>,
+  onFatal: (error: UserError) => void,
+): PeerConversation {
   const { host, port, own, peer, contact, home, paths, hostCandidates, portMapping, mediatorKey } = options;
   return new PeerConversation({
     host,
     port,
     own,
+    certificates,
     peer,
     card: { id: peer.id, name: contact.name ?? shortId(peer.id), verified: contact.verified },
     journal,
