@@ -7,7 +7,7 @@ import { type Person, Wire } from './two-sessions.js';
 type Kind = PeerMessage['kind'];
 type Of<K extends Kind> = Extract<PeerMessage, { kind: K }>;
 
-/** A peer with the right key, all of whose words a test chooses. */
+/** A peer with the right key, all of whose words a test chooses, but for those that say how much data it has taken in. */
 export class HandDrivenPeer {
   readonly link: Link;
   readonly journalId = randomBytes(16).toString('hex');
@@ -17,6 +17,7 @@ export class HandDrivenPeer {
   readonly ended: Promise<Error>;
   isEnded = false;
   #sequence = 0;
+  readonly #consumed = new Map<number, number>();
   readonly #waiting = new Set<() => void>();
 
   private constructor(link: Link, runId: string) {
@@ -28,7 +29,7 @@ export class HandDrivenPeer {
           this.received.push(message);
           this.#changed();
         },
-        onData: () => {},
+        onData: (_, { stream, length }) => this.#consume(stream, length),
         onDrain: () => {},
         onDoubt: () => {},
         onClose: (_, reason) => {
@@ -129,6 +130,12 @@ export class HandDrivenPeer {
   /** Everything said until now was taken in. */
   async settled(): Promise<void> {
     await this.link.probe(10_000);
+  }
+
+  #consume(stream: number, length: number): void {
+    const bytes = (this.#consumed.get(stream) ?? 0) + length;
+    this.#consumed.set(stream, bytes);
+    this.send({ kind: 'consumed', stream, bytes });
   }
 
   #changed(): void {

@@ -292,7 +292,8 @@ describe('a receiver that asks for the impossible', () => {
     for (let stream = 1; stream <= 1000; stream++) {
       peer.send({ kind: 'want', transfer, stream, entry: 0, checkpoints: [] });
     }
-    await peer.next('resume', ({ stream }) => stream === 1000);
+    const { size, sha256: digest } = await peer.next('fileEnd', ({ stream }) => stream === 1000);
+    expect([size, digest]).toEqual([100_000, sha256(Buffer.alloc(100_000, 'a'))]);
     await goesOn(server, peer);
   });
 
