@@ -11,24 +11,24 @@ const ROUNDING_SECONDS = 5e-7;
 
 /** What can be given a mode and times: an open file or folder, or a path by way of an adapter. */
 export interface Attributable {
-  chmod(mode: number): Promise<void>;
-  utimes(atime: number, mtime: number): Promise<void>;
+  chmod(mode: number): void;
+  utimes(atime: number, mtime: number): void;
 }
 
 /** Gives `target` the sender's mode and time; the owner always keeps read and write (and, in folders, entry). */
-export async function setAttributes(
+export function setAttributes(
   target: Attributable,
   { directory, mode, mtimeMs }: { directory: boolean; mode: number; mtimeMs: number },
-): Promise<void> {
+): void {
   const seconds = Math.min(Math.max(mtimeMs, 0), LATEST_MS) / 1_000 + ROUNDING_SECONDS;
-  await whereSupported(target.chmod((mode & PERMISSION_BITS) | (directory ? OWNER_OF_FOLDER : OWNER_OF_FILE)));
-  await whereSupported(target.utimes(seconds, seconds));
+  whereSupported(() => target.chmod((mode & PERMISSION_BITS) | (directory ? OWNER_OF_FOLDER : OWNER_OF_FILE)));
+  whereSupported(() => target.utimes(seconds, seconds));
 }
 
 /** Some file systems (FAT, network shares) know no modes, or fewer times; the content is worth having all the same. */
-async function whereSupported(change: Promise<void>): Promise<void> {
+function whereSupported(change: () => void): void {
   try {
-    await change;
+    change();
   } catch (error) {
     if (!['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(errorCode(error) ?? '')) throw error;
   }

@@ -1,8 +1,8 @@
-import { rmdir, unlink } from 'node:fs/promises';
+import { rmdirSync, unlinkSync } from 'node:fs';
 import { errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { type Confinement, openFolder } from './folder.js';
-import { allOf, claimFolder, finishClaim, finishLanding, isComplete, putInPlace } from './landing.js';
+import { claimFolder, finishClaim, finishLanding, isComplete, putInPlace } from './landing.js';
 import { nameLocally } from './local-name.js';
 import { LocalTree } from './local-tree.js';
 import { makeFolder } from './make-folder.js';
@@ -11,8 +11,8 @@ import { type Placing, ReceiptJournal, type ReceiptStore } from './receipt-journ
 
 /** The progress of a file this long is saved at once; that of shorter ones along with the next file. */
 const WORTH_SAVING_BYTES = 1024 * 1024;
-/** Whole files that are received together: each is open meanwhile, and one note in the journal names them all. */
-export const MAX_GROUP = 64;
+/** Whole files that are received together: one note in the journal names them all. */
+export const MAX_GROUP = 256;
 
 /** One file, verified, in place and synced. */
 export interface ReceivedFile {
@@ -61,7 +61,7 @@ export class Destination {
     const locals = nameLocally(o.entries);
     const openTree = async () => {
       await makeFolder(o.into);
-      return new LocalTree(await openFolder(o.into, o.confinement), o.into, locals, journal.renamed);
+      return new LocalTree(openFolder(o.into, o.confinement), o.into, locals, journal.renamed);
     };
     return new Destination(o.entries, journal, await openTree(), openTree);
   }
@@ -95,7 +95,7 @@ export class Destination {
   async reopen(): Promise<void> {
     const before = this.#tree;
     this.#tree = await this.#openTree();
-    await before.close();
+    before.close();
   }
 
   /** Finds out what became of announced names when a run ended, or the disk failed, in the middle of it. */
@@ -110,9 +110,9 @@ export class Destination {
   async #recoverOne(placing: Placing, signal: AbortSignal): Promise<boolean> {
     const entry = this.#entries[placing.entry];
     if (!entry) return false;
-    const folder = await this.#tree.makeParent(placing.entry);
+    const folder = this.#tree.makeParent(placing.entry);
     if (entry.directory) {
-      if (await finishClaim(folder, placing.name)) this.#journal.placedFolder(this.#tree.nameOf(placing.entry));
+      if (finishClaim(folder, placing.name)) this.#journal.placedFolder(this.#tree.nameOf(placing.entry));
       return true;
     }
     const temp = this.#journal.tempName(placing.entry);
@@ -120,7 +120,7 @@ export class Destination {
     if (!(await finishLanding(folder, temp, announced, signal))) {
       if (!(await isComplete(folder, temp, announced, signal))) return false;
       const wanted = this.#tree.nameOf(placing.entry);
-      await putInPlace(folder, [{ temp, wanted }], ([name = '']) => this.#journal.rename(name));
+      putInPlace(folder, [{ temp, wanted }], ([name = '']) => this.#journal.rename(name));
     }
     this.#placed(placing.entry);
     this.#recovered.push(this.#received(placing));
@@ -128,35 +128,35 @@ export class Destination {
   }
 
   /** Makes the folders that come before the next file. */
-  async makeFolders(): Promise<void> {
+  makeFolders(): void {
     while (this.#entries[this.next]?.directory) {
-      if (this.#tree.isTopLevel(this.next)) await this.#claim(this.next);
-      else await this.#makeFolder(this.next);
+      if (this.#tree.isTopLevel(this.next)) this.#claim(this.next);
+      else this.#makeFolder(this.next);
     }
   }
 
-  async #makeFolder(entry: number): Promise<void> {
-    await this.#tree.make(entry);
+  #makeFolder(entry: number): void {
+    this.#tree.make(entry);
     this.#journal.advance();
   }
 
-  async #claim(entry: number): Promise<void> {
-    const top = await this.#tree.makeParent(entry);
+  #claim(entry: number): void {
+    const top = this.#tree.makeParent(entry);
     const wanted = this.#tree.nameOf(entry);
-    await claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }]));
+    claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }]));
     this.#journal.placedFolder(wanted);
   }
 
   /** Where the next file's content goes until it is complete. */
-  async temp(): Promise<TempPlace> {
+  temp(): TempPlace {
     // A file that takes long must not leave the progress before it unsaved for as long.
     if ((this.#entries[this.next]?.size ?? 0) >= WORTH_SAVING_BYTES) this.#journal.save();
-    return { folder: await this.#tree.makeParent(this.next), name: this.#journal.tempName(this.next) };
+    return { folder: this.#tree.makeParent(this.next), name: this.#journal.tempName(this.next) };
   }
 
   /** Puts the next file in place, whose sealed temporary file has this digest. */
-  async land(sha256: string): Promise<ReceivedFile> {
-    const [file] = await this.#landAll([sha256]);
+  land(sha256: string): ReceivedFile {
+    const [file] = this.#landAll([sha256]);
     if (!file) throw new Error('nothing was put in place');
     return file;
   }
@@ -165,20 +165,19 @@ export class Destination {
    * Writes the next files, which lie in one folder, and puts them in place; those before the first whose content is not
    * what was announced.
    */
-  async landWhole(files: readonly WholeFile[]): Promise<ReceivedFile[]> {
+  landWhole(files: readonly WholeFile[]): ReceivedFile[] {
     const first = this.next;
-    const folder = await this.#tree.makeParent(first);
-    const write = (file: WholeFile, index: number) => {
+    const folder = this.#tree.makeParent(first);
+    const digests: string[] = [];
+    for (const [index, file] of files.entries()) {
       const place = { folder, name: this.#journal.tempName(first + index) };
-      return receiveWhole(place, this.#entry(first + index), file);
-    };
-    const matches = await allOf(files.map(write));
-    const bad = matches.indexOf(false);
-    const good = bad === -1 ? files : files.slice(0, bad);
-    if (good.length === 0) return [];
+      if (!receiveWhole(place, this.#entry(first + index), file)) break;
+      digests.push(file.sha256.toString('hex'));
+    }
+    if (digests.length === 0) return [];
     // After a power failure all of them are there to get the names that were announced.
-    await folder.sync();
-    return this.#landAll(good.map(({ sha256 }) => sha256.toString('hex')));
+    folder.sync();
+    return this.#landAll(digests);
   }
 
   /** How many of the next `count` files, none of them a folder, lie in the same one. */
@@ -189,16 +188,16 @@ export class Destination {
     return same;
   }
 
-  async #landAll(digests: readonly string[]): Promise<ReceivedFile[]> {
+  #landAll(digests: readonly string[]): ReceivedFile[] {
     const first = this.next;
     const moves = digests.map((_, index) => ({
       temp: this.#journal.tempName(first + index),
       wanted: this.#tree.nameOf(first + index),
     }));
-    const folder = await this.#tree.makeParent(first);
+    const folder = this.#tree.makeParent(first);
     const announce = (names: string[]) =>
       this.#journal.announce(names.map((name, index) => ({ name, sha256: digests[index] ?? '' })));
-    const names = await putInPlace(folder, moves, announce);
+    const names = putInPlace(folder, moves, announce);
     return names.map((name, index) => {
       this.#placed(first + index);
       return this.#received({ entry: first + index, name, sha256: digests[index] ?? '' });
@@ -224,50 +223,50 @@ export class Destination {
   }
 
   /** Gives the folders their modes and times: the deepest first, and last of all, since every new name changes a time. */
-  async finishFolders(): Promise<void> {
+  finishFolders(): void {
     for (const [index, entry] of [...this.#entries.entries()].reverse()) {
       if (!entry.directory) continue;
-      await unlessGone(async () => (await this.#tree.find(index)).setAttributes(entry));
+      unlessGone(() => this.#tree.find(index).setAttributes(entry));
     }
   }
 
   /** Takes away the temporary files that there can be. */
-  async removeTemps(): Promise<void> {
+  removeTemps(): void {
     const end = Math.min(this.next + MAX_GROUP, this.#entries.length);
     for (let entry = this.next; entry < end; entry++) {
-      if (!this.#entry(entry).directory) await this.#removeTemp(entry);
+      if (!this.#entry(entry).directory) this.#removeTemp(entry);
     }
   }
 
-  async #removeTemp(entry: number): Promise<void> {
+  #removeTemp(entry: number): void {
     const temp = this.#journal.tempName(entry);
-    await unlessGone(async () => unlink((await this.#tree.findParent(entry)).at(temp)));
+    unlessGone(() => unlinkSync(this.#tree.findParent(entry).at(temp)));
   }
 
   /** Takes away the folders made so far that hold nothing. */
-  async removeEmptyFolders(): Promise<void> {
+  removeEmptyFolders(): void {
     for (let index = this.next - 1; index >= 0; index--) {
       if (!this.#entry(index).directory) continue;
-      await unlessGone(async () => rmdir((await this.#tree.findParent(index)).at(this.#tree.nameOf(index))));
+      unlessGone(() => rmdirSync(this.#tree.findParent(index).at(this.#tree.nameOf(index))));
     }
   }
 
   /** Notes all progress and closes everything. */
-  async close(): Promise<void> {
+  close(): void {
     try {
       this.#journal.save();
     } catch (error) {
       // A journal's disk may be full. What was announced is noted, and the rest is found out from this disk.
       if (!(error instanceof UserError)) throw error;
     }
-    await this.#tree.close();
+    this.#tree.close();
   }
 }
 
 /** The person may have moved or removed a folder since, or put something into it. */
-async function unlessGone(change: () => Promise<void>): Promise<void> {
+function unlessGone(change: () => void): void {
   try {
-    await change();
+    change();
   } catch (error) {
     if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) throw error;
   }

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
-import { chmod, constants, type FileHandle, lstat, open, realpath, utimes } from 'node:fs/promises';
+import { chmodSync, constants, existsSync, lstatSync, realpathSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Attributable, setAttributes } from './attributes.js';
+import { OpenFile } from './open-file.js';
 
 /**
  * An open folder out of which nothing done through it can lead, whatever symlinks are planted or folders are swapped
@@ -11,22 +11,22 @@ export interface Folder {
   /** The path by which system calls reach `name` in this very folder. Only for final components: O_NOFOLLOW, link, … */
   at(name: string): string;
   /** Throws (ENOTDIR) if the folder is no longer what it was when it was entered. Before and after each use of at(). */
-  check(): Promise<void>;
+  check(): void;
   /** The folder `name` in this one. ENOENT if there is none; ENOTDIR or ELOOP if it is anything else. */
-  enter(name: string): Promise<Folder>;
+  enter(name: string): Folder;
   /** Makes the names in this folder durable. */
-  sync(): Promise<void>;
-  setAttributes(attributes: { mode: number; mtimeMs: number }): Promise<void>;
-  close(): Promise<void>;
+  sync(): void;
+  setAttributes(attributes: { mode: number; mtimeMs: number }): void;
+  close(): void;
 }
 
 export type Confinement = 'held' | 'checked';
 
 /** Opens the folder that the person chose: this one alone may be a symlink. */
-export async function openFolder(path: string, confinement: Confinement = strongest()): Promise<Folder> {
-  if (confinement === 'held') return new HeldFolder(await open(path, constants.O_RDONLY | constants.O_DIRECTORY));
-  const real = await realpath(path);
-  return new CheckedFolder(real, [{ path: real, identity: await identify(real) }]);
+export function openFolder(path: string, confinement: Confinement = strongest()): Folder {
+  if (confinement === 'held') return new HeldFolder(new OpenFile(path, constants.O_RDONLY | constants.O_DIRECTORY));
+  const real = realpathSync.native(path);
+  return new CheckedFolder(real, [{ path: real, identity: identify(real) }]);
 }
 
 function strongest(): Confinement {
@@ -35,33 +35,33 @@ function strongest(): Confinement {
 
 /** Linux: names are looked up in the open directory itself, so that its path no longer matters. */
 class HeldFolder implements Folder {
-  readonly #handle: FileHandle;
+  readonly #open: OpenFile;
 
-  constructor(handle: FileHandle) {
-    this.#handle = handle;
+  constructor(open: OpenFile) {
+    this.#open = open;
   }
 
   at(name: string): string {
-    return `/proc/self/fd/${this.#handle.fd}/${single(name)}`;
+    return `/proc/self/fd/${this.#open.fd}/${single(name)}`;
   }
 
-  async check(): Promise<void> {}
+  check(): void {}
 
-  async enter(name: string): Promise<Folder> {
+  enter(name: string): Folder {
     const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-    return new HeldFolder(await open(this.at(name), flags));
+    return new HeldFolder(new OpenFile(this.at(name), flags));
   }
 
-  sync(): Promise<void> {
-    return this.#handle.sync();
+  sync(): void {
+    this.#open.sync();
   }
 
-  setAttributes(attributes: { mode: number; mtimeMs: number }): Promise<void> {
-    return setAttributes(this.#handle, { ...attributes, directory: true });
+  setAttributes(attributes: { mode: number; mtimeMs: number }): void {
+    setAttributes(this.#open, { ...attributes, directory: true });
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
+  close(): void {
+    this.#open.close();
   }
 }
 
@@ -84,40 +84,44 @@ class CheckedFolder implements Folder {
     return join(this.#path, single(name));
   }
 
-  async check(): Promise<void> {
+  check(): void {
     for (const { path, identity } of this.#levels) {
-      if ((await identify(path)) !== identity) throw notAFolder(path);
+      if (identify(path) !== identity) throw notAFolder(path);
     }
   }
 
-  async enter(name: string): Promise<Folder> {
+  enter(name: string): Folder {
     const path = this.at(name);
-    const entered = new CheckedFolder(path, [...this.#levels, { path, identity: await identify(path) }]);
-    await entered.check();
+    const entered = new CheckedFolder(path, [...this.#levels, { path, identity: identify(path) }]);
+    entered.check();
     return entered;
   }
 
-  async sync(): Promise<void> {
+  sync(): void {
     // Windows cannot open a folder, and keeps its names without being asked.
     if (process.platform === 'win32') return;
-    const handle = await open(this.#path, constants.O_RDONLY);
-    await handle.sync().finally(() => handle.close());
+    const open = new OpenFile(this.#path, constants.O_RDONLY);
+    try {
+      open.sync();
+    } finally {
+      open.close();
+    }
   }
 
-  async setAttributes(attributes: { mode: number; mtimeMs: number }): Promise<void> {
-    await this.check();
+  setAttributes(attributes: { mode: number; mtimeMs: number }): void {
+    this.check();
     const byPath: Attributable = {
-      chmod: (mode) => chmod(this.#path, mode),
-      utimes: (atime, mtime) => utimes(this.#path, atime, mtime),
+      chmod: (mode) => chmodSync(this.#path, mode),
+      utimes: (atime, mtime) => utimesSync(this.#path, atime, mtime),
     };
-    await setAttributes(byPath, { ...attributes, directory: true });
+    setAttributes(byPath, { ...attributes, directory: true });
   }
 
-  async close(): Promise<void> {}
+  close(): void {}
 }
 
-async function identify(path: string): Promise<string> {
-  const found = await lstat(path, { bigint: true });
+function identify(path: string): string {
+  const found = lstatSync(path, { bigint: true });
   if (!found.isDirectory()) throw notAFolder(path);
   return `${found.dev}:${found.ino}`;
 }

@@ -1,7 +1,8 @@
-import { link, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { linkSync, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { Folder } from './folder.js';
 import { numberedName } from './local-name.js';
+import { OpenFile } from './open-file.js';
 import { CREATE } from './open-flags.js';
 import { digestOfFile } from './running-digest.js';
 
@@ -16,87 +17,81 @@ export interface Move {
 
 /**
  * Gives complete files their names without overwriting anything, numbering those that are taken; durable on return.
- * `announce` journals all their names before the first is tried. Resolves to the names.
+ * `announce` journals all their names before the first is tried. Returns the names.
  */
-export function putInPlace(
-  folder: Folder,
-  moves: readonly Move[],
-  announce: (names: string[]) => void,
-): Promise<string[]> {
+export function putInPlace(folder: Folder, moves: readonly Move[], announce: (names: string[]) => void): string[] {
   const wanted = moves.map((move) => move.wanted);
   return takeNames(folder, wanted, false, announce, (name, index) => moveTo(folder, moves[index]?.temp ?? '', name));
 }
 
 /** Makes a folder that was not there before, with the same care. */
-export async function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): Promise<void> {
+export function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): void {
   const announceIt = ([name = '']: string[]) => announce(name);
-  await takeNames(folder, [wanted], true, announceIt, (name) => makeFolder(folder, name));
+  takeNames(folder, [wanted], true, announceIt, (name) => makeFolder(folder, name));
 }
 
 /** @param take false if the name is taken after all */
-async function takeNames(
+function takeNames(
   folder: Folder,
   wanted: readonly string[],
   directory: boolean,
   announce: (names: string[]) => void,
-  take: (name: string, index: number) => Promise<boolean>,
-): Promise<string[]> {
+  take: (name: string, index: number) => boolean,
+): string[] {
   const numbers = wanted.map(() => 0);
   const names = [...wanted];
   let left = wanted.map((_, index) => index);
   while (left.length > 0) {
     // Only free names are announced: what has an announced name after a crash is ours.
-    const nameFreely = async (index: number) => {
-      const free = await freeName(folder, wanted[index] ?? '', numbers[index] ?? 0, directory);
+    for (const index of left) {
+      const free = freeName(folder, wanted[index] ?? '', numbers[index] ?? 0, directory);
       [names[index], numbers[index]] = [free.name, free.number];
-    };
-    await allOf(left.map(nameFreely));
+    }
     announce([...names]);
-    await folder.check();
-    const taken = await allOf(left.map((index) => take(names[index] ?? '', index)));
-    left = left.filter((_, at) => !taken[at]);
+    folder.check();
+    left = left.filter((index) => !take(names[index] ?? '', index));
     for (const index of left) numbers[index] = (numbers[index] ?? 0) + 1;
   }
-  await folder.sync();
+  folder.sync();
   return names;
 }
 
-async function freeName(folder: Folder, wanted: string, from: number, directory: boolean) {
+function freeName(folder: Folder, wanted: string, from: number, directory: boolean) {
   for (let number = from; ; number++) {
     const name = numberedName(wanted, number, directory);
-    if (!(await find(folder, name))) return { name, number };
+    if (!find(folder, name)) return { name, number };
   }
 }
 
-/** All at the same time. A failure is told when all have ended: none is still changing the disk then. */
-export async function allOf<T>(jobs: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(jobs);
-  return Promise.all(jobs);
-}
-
 /** False if the name is taken. */
-async function moveTo(folder: Folder, temp: string, name: string): Promise<boolean> {
-  await checkIsFile(folder, temp);
+function moveTo(folder: Folder, temp: string, name: string): boolean {
+  checkIsFile(folder, temp);
   try {
     // A symlink in the place of `temp` would itself get the name: hence the look before, and the one after.
-    await link(folder.at(temp), folder.at(name));
-    await checkIsFile(folder, name).catch(async (error) => {
-      await unlink(folder.at(name));
-      throw error;
-    });
+    linkSync(folder.at(temp), folder.at(name));
+    checkLinked(folder, name);
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error;
     return moveWithoutLinks(folder, temp, name);
   }
-  await folder.check();
-  await unlink(folder.at(temp));
+  folder.check();
+  unlinkSync(folder.at(temp));
   return true;
 }
 
+function checkLinked(folder: Folder, name: string): void {
+  try {
+    checkIsFile(folder, name);
+  } catch (error) {
+    unlinkSync(folder.at(name));
+    throw error;
+  }
+}
+
 /** Someone else may write to the folder too, and leave there what leads out of it. */
-async function checkIsFile(folder: Folder, name: string): Promise<void> {
-  const found = await find(folder, name);
+function checkIsFile(folder: Folder, name: string): void {
+  const found = find(folder, name);
   if (found?.isFile()) return;
   throw new UserError(
     ExitCode.transferIncomplete,
@@ -106,23 +101,22 @@ async function checkIsFile(folder: Folder, name: string): Promise<void> {
 }
 
 /** FAT and some network shares have no hard links: there an empty file claims the name and is renamed over. */
-async function moveWithoutLinks(folder: Folder, temp: string, name: string): Promise<boolean> {
+function moveWithoutLinks(folder: Folder, temp: string, name: string): boolean {
   try {
-    const claim = await open(folder.at(name), CREATE, FILE_OWNER_ONLY);
-    await claim.close();
+    new OpenFile(folder.at(name), CREATE, FILE_OWNER_ONLY).close();
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
-  await folder.check();
-  await rename(folder.at(temp), folder.at(name));
+  folder.check();
+  renameSync(folder.at(temp), folder.at(name));
   return true;
 }
 
 /** False if the name is taken. */
-async function makeFolder(folder: Folder, name: string): Promise<boolean> {
+function makeFolder(folder: Folder, name: string): boolean {
   try {
-    await mkdir(folder.at(name), FOLDER_OWNER_ONLY);
+    mkdirSync(folder.at(name), FOLDER_OWNER_ONLY);
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
@@ -131,15 +125,15 @@ async function makeFolder(folder: Folder, name: string): Promise<boolean> {
 }
 
 /** The folder `name` in `folder`; whoever made it, nothing in it will be overwritten. */
-export async function enterOrMake(folder: Folder, name: string): Promise<Folder> {
+export function enterOrMake(folder: Folder, name: string): Folder {
   try {
-    return await folder.enter(name);
+    return folder.enter(name);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
-  await folder.check();
-  await makeFolder(folder, name);
-  await folder.sync();
+  folder.check();
+  makeFolder(folder, name);
+  folder.sync();
   return folder.enter(name);
 }
 
@@ -153,18 +147,18 @@ export async function finishLanding(
   announced: { name: string; size: number; sha256: string },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const target = await find(folder, announced.name);
+  const target = find(folder, announced.name);
   if (!target?.isFile()) return false;
-  const left = await find(folder, temp);
+  const left = find(folder, temp);
   if (left) {
     if (left.dev !== target.dev || left.ino !== target.ino) return false;
-    await unlink(folder.at(temp));
+    unlinkSync(folder.at(temp));
   } else {
     if (Number(target.size) !== announced.size) return false;
     const sha256 = await digestOfFile(folder.at(announced.name), announced.size, signal);
     if (sha256 !== announced.sha256) return false;
   }
-  await folder.sync();
+  folder.sync();
   return true;
 }
 
@@ -175,25 +169,20 @@ export async function isComplete(
   announced: { size: number; sha256: string },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const left = await find(folder, temp);
+  const left = find(folder, temp);
   if (!left?.isFile() || Number(left.size) !== announced.size) return false;
   return (await digestOfFile(folder.at(temp), announced.size, signal)) === announced.sha256;
 }
 
 /** After a crash: whether the folder whose name was announced was made. Nothing is put into it before that is known. */
-export async function finishClaim(folder: Folder, name: string): Promise<boolean> {
-  const found = await find(folder, name);
+export function finishClaim(folder: Folder, name: string): boolean {
+  const found = find(folder, name);
   if (!found?.isDirectory()) return false;
-  if ((await readdir(folder.at(name))).length > 0) return false;
-  await folder.sync();
+  if (readdirSync(folder.at(name)).length > 0) return false;
+  folder.sync();
   return true;
 }
 
-async function find(folder: Folder, name: string) {
-  try {
-    return await lstat(folder.at(name), { bigint: true });
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
-    throw error;
-  }
+function find(folder: Folder, name: string) {
+  return lstatSync(folder.at(name), { bigint: true, throwIfNoEntry: false }) ?? null;
 }

@@ -45,41 +45,41 @@ export class LocalTree {
   }
 
   /** The folder that `entry` is. What find() does not find (ENOENT), make() makes. Open until the next call. */
-  find(entry: number): Promise<Folder> {
+  find(entry: number): Folder {
     return this.#open(entry, (folder, name) => folder.enter(name));
   }
 
-  make(entry: number): Promise<Folder> {
+  make(entry: number): Folder {
     return this.#open(entry, enterOrMake);
   }
 
   /** The same for the folder that `entry` lies in. */
-  findParent(entry: number): Promise<Folder> {
+  findParent(entry: number): Folder {
     return this.find(this.#local(entry).parent);
   }
 
-  makeParent(entry: number): Promise<Folder> {
+  makeParent(entry: number): Folder {
     return this.make(this.#local(entry).parent);
   }
 
-  async close(): Promise<void> {
-    await this.#use(TOP, this.#root);
-    await this.#root.close();
+  close(): void {
+    this.#use(TOP, this.#root);
+    this.#root.close();
   }
 
-  async #open(entry: number, step: (folder: Folder, name: string) => Promise<Folder>): Promise<Folder> {
+  #open(entry: number, step: (folder: Folder, name: string) => Folder): Folder {
     const missing: number[] = [];
     let from = entry;
     for (; from !== TOP && from !== this.#current.entry; from = this.#local(from).parent) missing.unshift(from);
-    if (from === TOP) await this.#use(TOP, this.#root);
-    for (const next of missing) await this.#use(next, await step(this.#current.folder, this.nameOf(next)));
+    if (from === TOP) this.#use(TOP, this.#root);
+    for (const next of missing) this.#use(next, step(this.#current.folder, this.nameOf(next)));
     return this.#current.folder;
   }
 
-  async #use(entry: number, folder: Folder): Promise<void> {
+  #use(entry: number, folder: Folder): void {
     const previous = this.#current.folder;
     this.#current = { entry, folder };
-    if (previous !== this.#root && previous !== folder) await previous.close();
+    if (previous !== this.#root && previous !== folder) previous.close();
   }
 
   #local(entry: number): LocalEntry {

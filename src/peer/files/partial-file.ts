@@ -1,8 +1,9 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { fstatSync, unlinkSync } from 'node:fs';
 import { errorCode } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
 import { setAttributes } from './attributes.js';
 import type { Folder } from './folder.js';
+import { OpenFile } from './open-file.js';
 import { CREATE, READ_WRITE } from './open-flags.js';
 import { checkpointLengths, digestUpTo, RunningDigest } from './running-digest.js';
 
@@ -21,70 +22,66 @@ export interface WholeFile {
 }
 
 /** Writes a file, verified and durable. False, and nothing is left, if its content is not what `sha256` says. */
-export async function receiveWhole(place: TempPlace, entry: ManifestEntry, file: WholeFile): Promise<boolean> {
-  const partial = await PartialFile.create(place);
+export function receiveWhole(place: TempPlace, entry: ManifestEntry, file: WholeFile): boolean {
+  const partial = PartialFile.create(place);
   try {
-    if (file.parts.length > 0) await partial.append(file.parts);
+    if (file.parts.length > 0) partial.append(file.parts);
     if (partial.digest().equals(file.sha256)) {
-      await partial.seal(entry);
+      partial.seal(entry);
       return true;
     }
   } finally {
-    await partial.close();
+    partial.close();
   }
-  await unlink(place.folder.at(place.name));
+  unlinkSync(place.folder.at(place.name));
   return false;
 }
 
 /** The temporary file that an entry is received into, with the running digest of what it holds. */
 export class PartialFile {
-  readonly #file: FileHandle;
+  readonly #file: OpenFile;
   #digest = new RunningDigest();
   /** The digests at the checkpoints, after the file was read again. */
   #known: RunningDigest[] = [];
 
-  private constructor(file: FileHandle) {
+  private constructor(file: OpenFile) {
     this.#file = file;
   }
 
   /** Begins anew, whatever lies there. */
-  static async create(place: TempPlace): Promise<PartialFile> {
-    const path = place.folder.at(place.name);
-    await place.folder.check();
-    const file = await open(path, CREATE, OWNER_ONLY).catch(async (error) => {
-      if (errorCode(error) !== 'EEXIST') throw error;
-      await unlink(path);
-      return open(path, CREATE, OWNER_ONLY);
-    });
-    return guarded(file, async () => {
-      await place.folder.check();
+  static create({ folder, name }: TempPlace): PartialFile {
+    folder.check();
+    const file = createAnew(folder.at(name));
+    try {
+      folder.check();
       return new PartialFile(file);
-    });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   /** Goes on with what an earlier run left, and reads it; null if it left nothing fit for use. */
-  static async reopen(place: TempPlace, size: number, signal: AbortSignal): Promise<PartialFile | null> {
-    await place.folder.check();
-    const file = await open(place.folder.at(place.name), READ_WRITE).catch((error) => {
-      // A symlink in its place is not followed; create() takes it away.
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ELOOP') return null;
-      throw error;
-    });
+  static async reopen({ folder, name }: TempPlace, size: number, signal: AbortSignal): Promise<PartialFile | null> {
+    folder.check();
+    const file = openIfThere(folder.at(name));
     if (!file) return null;
-    return guarded(file, async () => {
-      const partial = new PartialFile(file);
-      if (await partial.#read(size, signal)) return partial;
-      await file.close();
-      return null;
-    });
+    const partial = new PartialFile(file);
+    let isFit = false;
+    try {
+      isFit = await partial.#read(size, signal);
+    } finally {
+      if (!isFit) file.close();
+    }
+    return isFit ? partial : null;
   }
 
   async #read(size: number, signal: AbortSignal): Promise<boolean> {
-    const found = await this.#file.stat();
+    const found = fstatSync(this.#file.fd);
     // More than one name means that writing here would change a file that is not ours alone.
     if (!found.isFile() || found.nlink !== 1 || found.size > size) return false;
     for (const length of checkpointLengths(found.size)) {
-      if (!(await digestUpTo(length, this.#file, this.#digest, signal))) break;
+      if (!(await digestUpTo(length, this.#file.fd, this.#digest, signal))) break;
       this.#known.push(this.#digest.copy());
     }
     return true;
@@ -101,19 +98,18 @@ export class PartialFile {
   }
 
   /** Keeps the first `offset` bytes: 0, or a checkpoint's length. */
-  async resumeAt(offset: number): Promise<void> {
+  resumeAt(offset: number): void {
     const digest = offset === 0 ? new RunningDigest() : this.#known.find((known) => known.length === offset);
     if (!digest) throw new Error(`no checkpoint at ${offset}`);
     this.#digest = digest;
     this.#known = [];
-    await this.#file.truncate(offset);
+    this.#file.truncate(offset);
   }
 
-  async append(parts: Buffer[]): Promise<void> {
-    const writing = writeAll(this.#file, parts, this.length);
+  append(parts: readonly Buffer[]): void {
+    this.#file.write(parts, this.length);
     this.#known = [];
     for (const part of parts) this.#digest.update(part);
-    await writing;
   }
 
   digest(): Buffer {
@@ -121,39 +117,33 @@ export class PartialFile {
   }
 
   /** Gives it its attributes, makes it durable and closes it. */
-  async seal(entry: ManifestEntry): Promise<void> {
-    await setAttributes(this.#file, entry);
-    await this.#file.sync();
-    await this.#file.close();
+  seal(entry: ManifestEntry): void {
+    setAttributes(this.#file, entry);
+    this.#file.sync();
+    this.#file.close();
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  close(): void {
+    this.#file.close();
   }
 }
 
-/** Closes `file` if `use` fails. */
-async function guarded<T>(file: FileHandle, use: () => Promise<T>): Promise<T> {
+function createAnew(path: string): OpenFile {
   try {
-    return await use();
+    return new OpenFile(path, CREATE, OWNER_ONLY);
   } catch (error) {
-    await file.close();
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  unlinkSync(path);
+  return new OpenFile(path, CREATE, OWNER_ONLY);
+}
+
+function openIfThere(path: string): OpenFile | null {
+  try {
+    return new OpenFile(path, READ_WRITE);
+  } catch (error) {
+    // A symlink in its place is not followed; create() takes it away.
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ELOOP') return null;
     throw error;
   }
-}
-
-async function writeAll(file: FileHandle, parts: Buffer[], position: number): Promise<void> {
-  const { bytesWritten } = await file.writev(parts, position);
-  const left = dropBytes(parts, bytesWritten);
-  // A nearly full disk takes a part; the next call says what is wrong.
-  if (left.length > 0) await writeAll(file, left, position + bytesWritten);
-}
-
-function dropBytes(parts: Buffer[], count: number): Buffer[] {
-  let left = count;
-  return parts.flatMap((part) => {
-    const dropped = Math.min(left, part.length);
-    left -= dropped;
-    return dropped < part.length ? [part.subarray(dropped)] : [];
-  });
 }

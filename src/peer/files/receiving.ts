@@ -58,7 +58,7 @@ export class Receiving {
       try {
         await destination.recover(o.signal);
       } catch (error) {
-        await destination.close();
+        destination.close();
         throw error;
       }
       return new Receiving(o, destination);
@@ -91,11 +91,11 @@ export class Receiving {
       this.#state = 'idle';
       await this.#destination.reopen();
       await this.#destination.recover(this.#signal);
-      await this.#destination.makeFolders();
+      this.#destination.makeFolders();
       const entry = this.#destination.next;
       const wanted = this.#entries[entry];
       if (wanted && !this.#partial) {
-        this.#partial = await PartialFile.reopen(await this.#destination.temp(), wanted.size, this.#signal);
+        this.#partial = await PartialFile.reopen(this.#destination.temp(), wanted.size, this.#signal);
       }
       this.#state = 'asked';
       return { entry, checkpoints: this.#partial?.checkpoints() ?? [] };
@@ -104,47 +104,47 @@ export class Receiving {
 
   /** The sender goes on from `offset`: 0, or one of the checkpoints of the last want(). */
   resume(entry: number, offset: number): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(() => {
       if (this.#state !== 'asked') throw new ProtocolError('a resume that answers nothing');
       if (entry !== this.#destination.next) throw new ProtocolError('a resume of another file than the wanted one');
       const lengths = this.#partial?.checkpoints().map(({ length }) => length) ?? [];
       if (offset !== 0 && !lengths.includes(offset)) throw new ProtocolError('a resume at no checkpoint');
-      if (this.#partial) await this.#orLetGo(this.#partial.resumeAt(offset));
+      this.#orLetGo(() => this.#partial?.resumeAt(offset));
       this.#state = 'flowing';
     });
   }
 
   /** `parts`, one after the other, are what the file holds from `offset` on. */
   write(entry: number, offset: number, parts: Buffer[]): Promise<void> {
-    return this.#inTurn(async () => {
-      const { size } = await this.#expect(entry);
+    return this.#inTurn(() => {
+      const { size } = this.#expect(entry);
       const held = this.#partial?.length ?? 0;
       const length = parts.reduce((sum, part) => sum + part.length, 0);
       if (offset !== held) throw new ProtocolError('data that do not follow what came before');
       if (length === 0 || held + length > size) throw new ProtocolError('more or less data than the manifest says');
-      const partial = this.#partial ?? (await this.#create());
-      await this.#orLetGo(partial.append(parts));
+      const partial = this.#partial ?? this.#create();
+      this.#orLetGo(() => partial.append(parts));
     });
   }
 
   /** Verifies the whole file and puts it in place, under a numbered name if its own is taken; durable when resolved. */
   fileEnd(entry: number, size: number, sha256: Buffer): Promise<ReceivedFile> {
-    return this.#inTurn(async () => {
-      const expected = await this.#expect(entry);
+    return this.#inTurn(() => {
+      const expected = this.#expect(entry);
       if (size !== expected.size || (this.#partial?.length ?? 0) !== size) {
         throw new ProtocolError('a file that ends elsewhere than the manifest says');
       }
-      const partial = this.#partial ?? (await this.#create());
+      const partial = this.#partial ?? this.#create();
       if (!partial.digest().equals(sha256)) {
         this.#state = 'idle';
         this.#partial = null;
-        await partial.close();
-        await this.#destination.removeTemps();
+        partial.close();
+        this.#destination.removeTemps();
         throw new DigestMismatchError(expected.path);
       }
-      await this.#orLetGo(partial.seal(expected));
+      this.#orLetGo(() => partial.seal(expected));
       this.#partial = null;
-      return this.#orLetGo(this.#destination.land(sha256.toString('hex')));
+      return this.#orLetGo(() => this.#destination.land(sha256.toString('hex')));
     });
   }
 
@@ -153,14 +153,14 @@ export class Receiving {
    * note in the journal and one sync of their folder. Resolves to those in place; the others are to be handed over again.
    */
   whole(first: number, files: readonly WholeFile[]): Promise<ReceivedFile[]> {
-    return this.#inTurn(async () => {
-      await this.#expect(first);
+    return this.#inTurn(() => {
+      this.#expect(first);
       for (const [index, { parts }] of files.entries()) this.#checkWhole(first + index, parts);
       // What an earlier run left of the first one; it was resumed at 0.
-      await this.#partial?.close();
+      this.#partial?.close();
       this.#partial = null;
       const group = files.slice(0, Math.min(MAX_GROUP, this.#destination.inOneFolder(files.length)));
-      const received = await this.#orLetGo(this.#destination.landWhole(group));
+      const received = this.#orLetGo(() => this.#destination.landWhole(group));
       if (received.length > 0) return received;
       this.#state = 'idle';
       throw new DigestMismatchError(this.#entries[first]?.path ?? '');
@@ -176,22 +176,22 @@ export class Receiving {
 
   /** When all is in place: gives the folders their modes and times, and ends. */
   complete(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(() => {
       if (!this.finished) throw new Error('complete() before all files are in place');
-      await this.#destination.makeFolders();
-      await this.#destination.finishFolders();
-      await this.#end();
+      this.#destination.makeFolders();
+      this.#destination.finishFolders();
+      this.#end();
     });
   }
 
   /** Ends for good: takes away the temporary file and the folders that hold nothing. Files in place stay. */
   discard(): Promise<void> {
     this.#ending.abort(new Error('the transfer was discarded'));
-    return this.#inTurn(async () => {
-      await this.#letGo();
-      await this.#destination.removeTemps();
-      await this.#destination.removeEmptyFolders();
-      await this.#end();
+    return this.#inTurn(() => {
+      this.#letGo();
+      this.#destination.removeTemps();
+      this.#destination.removeEmptyFolders();
+      this.#end();
     });
   }
 
@@ -201,44 +201,44 @@ export class Receiving {
     return this.#inTurn(() => this.#end(), 'also when ended');
   }
 
-  async #expect(entry: number): Promise<ManifestEntry> {
+  #expect(entry: number): ManifestEntry {
     if (this.#state !== 'flowing') throw new ProtocolError('data that nobody asked for');
-    await this.#destination.makeFolders();
+    this.#destination.makeFolders();
     const expected = this.#entries[entry];
     if (!expected || entry !== this.#destination.next) throw new ProtocolError('data of another file than the next');
     return expected;
   }
 
-  async #create(): Promise<PartialFile> {
-    this.#partial = await PartialFile.create(await this.#destination.temp());
+  #create(): PartialFile {
+    this.#partial = PartialFile.create(this.#destination.temp());
     return this.#partial;
   }
 
   /** After a failure nothing is sure but what is on disk: it will be read again. */
-  async #orLetGo<T>(change: Promise<T>): Promise<T> {
+  #orLetGo<T>(change: () => T): T {
     try {
-      return await change;
+      return change();
     } catch (error) {
-      await this.#letGo();
+      this.#letGo();
       throw error;
     }
   }
 
-  async #letGo(): Promise<void> {
+  #letGo(): void {
     this.#state = 'idle';
     const partial = this.#partial;
     this.#partial = null;
-    await partial?.close();
+    partial?.close();
   }
 
-  async #end(): Promise<void> {
+  #end(): void {
     if (this.#state === 'ended') return;
-    await this.#letGo();
+    this.#letGo();
     this.#state = 'ended';
-    await this.#destination.close();
+    this.#destination.close();
   }
 
-  #inTurn<T>(job: () => Promise<T>, when: 'unless ended' | 'also when ended' = 'unless ended'): Promise<T> {
+  #inTurn<T>(job: () => T | Promise<T>, when: 'unless ended' | 'also when ended' = 'unless ended'): Promise<T> {
     const result = this.#turn.then(async () => {
       try {
         if (this.#state === 'ended' && when === 'unless ended') throw new Error('this transfer has ended here');

@@ -1,31 +1,32 @@
-import { open, stat } from 'node:fs/promises';
+import { constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Attributable, setAttributes } from '../../../src/peer/files/attributes.js';
+import { OpenFile } from '../../../src/peer/files/open-file.js';
 import { scratchFolder } from './helpers/scratch.js';
 
-async function aHandle() {
+function aFile() {
   const path = join(scratchFolder(), 'file');
-  const handle = await open(path, 'w');
-  onTestFinished(() => handle.close());
-  return { path, handle };
+  const file = new OpenFile(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  onTestFinished(() => file.close());
+  return { path, file };
 }
 
-it('keeps every time to the millisecond', async () => {
-  const { path, handle } = await aHandle();
+it('keeps every time to the millisecond', () => {
+  const { path, file } = aFile();
   const times = fc.integer({ min: 0, max: Date.UTC(2100, 0) });
-  await fc.assert(
-    fc.asyncProperty(times, async (mtimeMs) => {
-      await setAttributes(handle, { directory: false, mode: 0o600, mtimeMs });
-      expect(Math.floor((await stat(path)).mtimeMs)).toBe(mtimeMs);
+  fc.assert(
+    fc.property(times, (mtimeMs) => {
+      setAttributes(file, { directory: false, mode: 0o600, mtimeMs });
+      expect(Math.floor(statSync(path).mtimeMs)).toBe(mtimeMs);
     }),
   );
 });
 
-it.each([Number.MIN_SAFE_INTEGER, -1, Number.MAX_SAFE_INTEGER])('survives the time %d', async (mtimeMs) => {
-  const { handle } = await aHandle();
-  await setAttributes(handle, { directory: false, mode: 0o600, mtimeMs });
+it.each([Number.MIN_SAFE_INTEGER, -1, Number.MAX_SAFE_INTEGER])('survives the time %d', (mtimeMs) => {
+  const { file } = aFile();
+  setAttributes(file, { directory: false, mode: 0o600, mtimeMs });
 });
 
 it.each([
@@ -36,17 +37,19 @@ it.each([
   [0o2050, true, 0o750],
   [0o1777, true, 0o777],
   [0xffffffff, false, 0o777],
-])('gives mode %o (folder: %s) as %o', async (mode, directory, given) => {
-  const { path, handle } = await aHandle();
-  await setAttributes(handle, { directory, mode, mtimeMs: 0 });
-  expect((await stat(path)).mode & 0o7777).toBe(given);
+])('gives mode %o (folder: %s) as %o', (mode, directory, given) => {
+  const { path, file } = aFile();
+  setAttributes(file, { directory, mode, mtimeMs: 0 });
+  expect(statSync(path).mode & 0o7777).toBe(given);
 });
 
-it('makes do where the file system knows no modes or times, and nowhere else', async () => {
+it('makes do where the file system knows no modes or times, and nowhere else', () => {
   const refusing = (code: string): Attributable => ({
-    chmod: () => Promise.reject(Object.assign(new Error(code), { code })),
-    utimes: async () => {},
+    chmod: () => {
+      throw Object.assign(new Error(code), { code });
+    },
+    utimes: () => {},
   });
-  await setAttributes(refusing('EPERM'), { directory: false, mode: 0, mtimeMs: 0 });
-  await expect(setAttributes(refusing('EIO'), { directory: false, mode: 0, mtimeMs: 0 })).rejects.toThrow('EIO');
+  setAttributes(refusing('EPERM'), { directory: false, mode: 0, mtimeMs: 0 });
+  expect(() => setAttributes(refusing('EIO'), { directory: false, mode: 0, mtimeMs: 0 })).toThrow('EIO');
 });

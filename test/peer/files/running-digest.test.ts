@@ -45,11 +45,11 @@ describe('RunningDigest', () => {
     onTestFinished(() => file.close());
     const digest = new RunningDigest();
     for (const length of [1, MIB, MIB + 1, 3 * MIB, content.length]) {
-      expect(await digestUpTo(length, file, digest, never)).toBe(true);
+      expect(await digestUpTo(length, file.fd, digest, never)).toBe(true);
       expect(digest.length).toBe(length);
       expect(digest.digest().toString('hex')).toBe(sha256(content.subarray(0, length)));
     }
-    expect(await digestUpTo(content.length + 1, file, digest, never)).toBe(false);
+    expect(await digestUpTo(content.length + 1, file.fd, digest, never)).toBe(false);
     expect(digest.digest().toString('hex')).toBe(sha256(content));
   });
 
@@ -68,6 +68,6 @@ describe('RunningDigest', () => {
     const file = await open(path);
     onTestFinished(() => file.close());
     const stopped = AbortSignal.abort(new Error('enough'));
-    await expect(digestUpTo(7, file, new RunningDigest(), stopped)).rejects.toThrow('enough');
+    await expect(digestUpTo(7, file.fd, new RunningDigest(), stopped)).rejects.toThrow('enough');
   });
 });
