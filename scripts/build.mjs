@@ -12,7 +12,11 @@ import { keepCode } from './lib/keep-code.mjs';
 const PROGRAMS = {
   peer: {
     main: 'main.ts',
-    workers: { 'library-worker': 'paths/port-mapping/library-worker.ts', 'reader-worker': 'files/reader-worker.ts' },
+    workers: {
+      'library-worker': 'paths/port-mapping/library-worker.ts',
+      'reader-worker': 'files/reader-worker.ts',
+      'receiving-worker': 'files/receiving-worker.ts',
+    },
   },
   server: { main: 'main.ts', workers: {} },
 };

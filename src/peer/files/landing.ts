@@ -59,7 +59,7 @@ function takeNames(
 function freeName(folder: Folder, wanted: string, from: number, directory: boolean) {
   for (let number = from; ; number++) {
     const name = numberedName(wanted, number, directory);
-    if (!find(folder, name)) return { name, number };
+    if (!lstatSync(folder.at(name), { throwIfNoEntry: false })) return { name, number };
   }
 }
 
@@ -91,8 +91,7 @@ function checkLinked(folder: Folder, name: string): void {
 
 /** Someone else may write to the folder too, and leave there what leads out of it. */
 function checkIsFile(folder: Folder, name: string): void {
-  const found = find(folder, name);
-  if (found?.isFile()) return;
+  if (lstatSync(folder.at(name), { throwIfNoEntry: false })?.isFile()) return;
   throw new UserError(
     ExitCode.transferIncomplete,
     'a file was taken away, or something else put in its place, while it was coming in',

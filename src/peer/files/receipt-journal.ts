@@ -35,6 +35,7 @@ export class ReceiptJournal {
   readonly #store: ReceiptStore;
   readonly #notes: Notes;
   readonly #renamed: Map<number, string>;
+  readonly #tempNames = new Map<number, string>();
   #saved: boolean;
 
   /** Throws a UserError (7) if the store gives back something else than it was given. */
@@ -64,8 +65,12 @@ export class ReceiptJournal {
 
   /** Nobody can guess it before the file exists, and it is found again after a crash without having been saved. */
   tempName(entry: number): string {
+    const known = this.#tempNames.get(entry);
+    if (known) return known;
     const random = createHmac('sha256', this.#notes.secret).update(String(entry)).digest('hex');
-    return `${TEMP_PREFIX}${random.slice(0, 32)}`;
+    const name = `${TEMP_PREFIX}${random.slice(0, 32)}`;
+    this.#tempNames.set(entry, name);
+    return name;
   }
 
   /** Saves that the entries from `next` on are about to get these names, and all progress before them. */
@@ -100,6 +105,7 @@ export class ReceiptJournal {
 
   /** Entry `next` needs nothing more. Not saved at once. */
   advance(): void {
+    this.#tempNames.delete(this.#notes.next);
     this.#notes.next++;
     this.#saved = false;
   }

@@ -3,7 +3,9 @@ import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { ManifestEntry, PeerMessage } from '../../protocol/messages.js';
-import { DigestMismatchError, type ReceivedFile, Receiving } from '../files/receiving.js';
+import { DigestMismatchError } from '../files/file-errors.js';
+import type { ReceivedFile } from '../files/receiving.js';
+import { ReceivingThread, type ThreadedReceiving } from '../files/receiving-thread.js';
 import { IncomingOffers } from './incoming-offers.js';
 import type { TransferRecord } from './journal/journal.js';
 import { ProgressReport } from './progress-report.js';
@@ -21,7 +23,8 @@ export class IncomingTransfers {
   readonly offers: IncomingOffers;
   readonly #context: TransferContext;
   readonly #defaultInto: string;
-  readonly #receivings = new Map<string, Receiving>();
+  readonly #thread = new ReceivingThread();
+  readonly #receivings = new Map<string, ThreadedReceiving>();
   readonly #runs = new Map<number, ReceivingRun>();
   /** One start after the other: two at once would write the same file. */
   readonly #starting = new Map<string, Promise<void>>();
@@ -66,6 +69,7 @@ export class IncomingTransfers {
     await Promise.all([...this.#runs.values()].map((run) => run.stop()));
     await Promise.all(this.#discards);
     await Promise.all([...this.#receivings.values()].map((receiving) => receiving.suspend()));
+    await this.#thread.stop();
   }
 
   /**
@@ -156,12 +160,12 @@ export class IncomingTransfers {
     }
   }
 
-  async #open(record: TransferRecord, entries: ManifestEntry[]): Promise<Receiving> {
+  async #open(record: TransferRecord, entries: ManifestEntry[]): Promise<ThreadedReceiving> {
     const { transfer } = record;
     const known = this.#receivings.get(transfer);
     if (known) return known;
     const { journal } = this.#context;
-    const receiving = await Receiving.open({
+    const receiving = await this.#thread.open({
       transfer,
       entries,
       into: this.#folderOf(record),

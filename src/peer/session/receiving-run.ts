@@ -1,20 +1,15 @@
-import { FILE_END_COST } from '../../protocol/constants.js';
 import type { DataChunk } from '../../protocol/data-frames.js';
-import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
-import { MAX_GROUP, type ReceivedFile, type Receiving, type WholeFile } from '../files/receiving.js';
+import type { Step } from '../files/batch.js';
+import type { ReceivedFile } from '../files/receiving.js';
+import { type ReceivingSlot, SLOT_BYTES } from '../files/receiving-slots.js';
+import type { ThreadedReceiving } from '../files/receiving-thread.js';
+import { unpackError } from '../files/thread/crossing-error.js';
 
-type Step =
+type Waiting =
   | { kind: 'data'; entry: number; offset: number; parts: Buffer[]; length: number }
   | Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>;
-
-interface Whole extends WholeFile {
-  entry: number;
-  length: number;
-  /** How many steps it came in. */
-  steps: number;
-}
 
 export interface ReceivingRunHandlers {
   onProgress(entry: number): void;
@@ -29,30 +24,32 @@ const MAX_WAITING_BYTES = 24 * 1024 * 1024;
 const MAX_WAITING_STEPS = 20_000;
 /** A piece of a few bytes would keep all of the network's chunk in memory that it came in: so small ones are copied. */
 const COPIED_BELOW_BYTES = 4 * 1024;
-/** More in one write gains nothing. */
-const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+/** Less than this is worth waiting for a moment, while nothing is being written: small files cost less together. */
+const WORTHWHILE_BYTES = 256 * 1024;
+const MOMENT_MS = 2;
+/** The beginning of a small file waits for its end in the next batch: a file that comes in one piece costs less. */
+const HELD_BACK_BYTES = 64 * 1024;
 
 /** One stream of data coming in over one link, written in the order in which it arrived. */
 export class ReceivingRun {
   readonly transfer: string;
   readonly stream: number;
   readonly #link: Link;
-  readonly #receiving: Receiving;
+  readonly #receiving: ThreadedReceiving;
   readonly #handlers: ReceivingRunHandlers;
-  readonly #steps: Step[] = [];
+  readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #consumed = 0;
-  #writing: Promise<void> = Promise.resolve();
-  #isWriting = false;
+  readonly #underway = new Set<Promise<void>>();
+  #moment: NodeJS.Timeout | null = null;
   #isHolding = false;
   #stopped = false;
-  #resumed = false;
 
   constructor(o: {
     transfer: string;
     stream: number;
     link: Link;
-    receiving: Receiving;
+    receiving: ThreadedReceiving;
     handlers: ReceivingRunHandlers;
   }) {
     this.transfer = o.transfer;
@@ -74,9 +71,10 @@ export class ReceivingRun {
   /** Resolves when nothing is being written any more. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#steps.length = 0;
+    this.#waiting.length = 0;
+    if (this.#moment) clearTimeout(this.#moment);
     this.#letFlow();
-    await this.#writing;
+    await Promise.all(this.#underway);
   }
 
   data(chunk: DataChunk): void {
@@ -89,15 +87,15 @@ export class ReceivingRun {
     this.#push(message);
   }
 
-  #push(step: Step): void {
+  #push(waiting: Waiting): void {
     if (this.#stopped) return;
-    this.#steps.push(step);
+    this.#waiting.push(waiting);
     if (this.#isFull()) this.#hold();
-    if (!this.#isWriting) this.#writing = this.#work();
+    this.#handOverSoon();
   }
 
   #isFull(): boolean {
-    return this.#waitingBytes > MAX_WAITING_BYTES || this.#steps.length > MAX_WAITING_STEPS;
+    return this.#waitingBytes > MAX_WAITING_BYTES || this.#waiting.length > MAX_WAITING_STEPS;
   }
 
   #hold(): void {
@@ -111,113 +109,89 @@ export class ReceivingRun {
     this.#link.resume();
   }
 
-  async #work(): Promise<void> {
-    this.#isWriting = true;
-    try {
-      while (this.#steps.length > 0 && !this.#stopped) {
-        const whole = this.#resumed ? this.#wholeFiles() : [];
-        if (whole.length > 0) await this.#takeWhole(whole);
-        else await this.#takeOne();
-        if (!this.#isFull()) this.#letFlow();
+  #handOverSoon(): void {
+    if (this.#waitingBytes >= WORTHWHILE_BYTES) this.#handOver();
+    else this.#moment ??= setTimeout(() => this.#handOver(), MOMENT_MS);
+  }
+
+  /** While something is being written, the next batch grows. */
+  #handOver(): void {
+    if (this.#moment) clearTimeout(this.#moment);
+    this.#moment = null;
+    while (!this.#stopped && this.#waiting.length > 0 && this.#isWorthwhile()) {
+      const slot = this.#receiving.takeSlot(() => this.#handOver());
+      if (!slot) return;
+      const taking = this.#take(this.#fill(slot), slot).finally(() => {
+        this.#underway.delete(taking);
+        slot.giveBack();
+        if (this.#waiting.length > 0) this.#handOverSoon();
+      });
+      this.#underway.add(taking);
+    }
+  }
+
+  #isWorthwhile(): boolean {
+    return this.#underway.size === 0 || this.#waitingBytes >= SLOT_BYTES;
+  }
+
+  #fill(slot: ReceivingSlot): Step[] {
+    const steps: Step[] = [];
+    for (const waiting of this.#waiting.splice(0, this.#batchLength())) {
+      const last = steps.at(-1);
+      if (waiting.kind === 'resume') steps.push({ kind: 'resume', entry: waiting.entry, offset: waiting.offset });
+      else if (waiting.kind === 'fileEnd') steps.push({ ...waiting, sha256: waiting.sha256.toString('hex') });
+      else {
+        const { entry, offset, length } = waiting;
+        const at = slot.add(waiting.parts);
+        this.#waitingBytes -= length;
+        const continues = last?.kind === 'data' && last.entry === entry && last.offset + last.length === offset;
+        if (continues) last.length += length;
+        else steps.push({ kind: 'data', entry, offset, at, length });
       }
+    }
+    if (!this.#isFull()) this.#letFlow();
+    return steps;
+  }
+
+  /** How many of those waiting go into one batch. */
+  #batchLength(): number {
+    let bytes = 0;
+    let sinceEnd = 0;
+    let ended = 0;
+    let count = 0;
+    for (const waiting of this.#waiting) {
+      if (waiting.kind === 'data') {
+        bytes += waiting.length;
+        sinceEnd += waiting.length;
+        if (bytes > SLOT_BYTES) break;
+      }
+      count += 1;
+      if (waiting.kind !== 'fileEnd') continue;
+      ended = count;
+      sinceEnd = 0;
+    }
+    return ended > 0 && sinceEnd < HELD_BACK_BYTES ? ended : count;
+  }
+
+  async #take(steps: Step[], slot: ReceivingSlot): Promise<void> {
+    try {
+      const { received, consumed, failure } = await this.#receiving.take(steps, slot);
+      for (const file of received) this.#handlers.onFile(file);
+      if (failure) throw unpackError(failure);
+      if (!this.#stopped) this.#tellConsumed(consumed, steps.at(-1)?.entry ?? 0);
+      if (this.#receiving.finished) await this.#complete();
     } catch (error) {
       if (this.#stopped) return;
       this.#stopped = true;
       this.#letFlow();
       this.#handlers.onFailure(error);
-    } finally {
-      this.#isWriting = false;
     }
   }
 
-  async #takeOne(): Promise<void> {
-    const step = this.#steps.shift();
-    if (!step) return;
-    if (step.kind === 'resume') {
-      if (this.#resumed) throw new ProtocolError('a stream resumed twice');
-      this.#resumed = true;
-      return this.#receiving.resume(step.entry, step.offset);
-    }
-    if (!this.#resumed) throw new ProtocolError(`${step.kind} before resume`);
-    if (step.kind === 'data') return this.#write(step);
-    this.#handlers.onFile(await this.#receiving.fileEnd(step.entry, step.size, step.sha256));
-    this.#tellConsumed(FILE_END_COST);
-    if (this.#receiving.finished) await this.#complete();
-  }
-
-  /** The files all of which came meanwhile. */
-  #wholeFiles(): Whole[] {
-    const files: Whole[] = [];
-    let bytes = 0;
-    for (let at = 0; files.length < MAX_GROUP; ) {
-      const file = this.#wholeFileAt(at);
-      if (!file || (files[0] && file.entry !== files[0].entry + files.length)) break;
-      bytes += file.length;
-      if (bytes > MAX_BATCH_BYTES) break;
-      at += file.steps;
-      files.push(file);
-    }
-    return files;
-  }
-
-  #wholeFileAt(at: number): Whole | null {
-    const entry = entryOf(this.#steps[at]);
-    const parts: Buffer[] = [];
-    let length = 0;
-    let end = at;
-    for (let step = this.#steps[end]; step?.kind === 'data'; step = this.#steps[end]) {
-      if (step.entry !== entry || step.offset !== length) return null;
-      parts.push(...step.parts);
-      length += step.length;
-      end += 1;
-    }
-    const last = this.#steps[end];
-    if (last?.kind !== 'fileEnd' || last.entry !== entry || last.size !== length) return null;
-    return { entry, parts, length, sha256: last.sha256, steps: end + 1 - at };
-  }
-
-  async #takeWhole(files: Whole[]): Promise<void> {
-    const first = files[0]?.entry ?? 0;
-    const received = await this.#receiving.whole(first, files);
-    const done = files.slice(0, received.length);
-    this.#steps.splice(
-      0,
-      done.reduce((sum, { steps }) => sum + steps, 0),
-    );
-    const bytes = done.reduce((sum, { length }) => sum + length, 0);
-    this.#waitingBytes -= bytes;
-    for (const file of received) this.#handlers.onFile(file);
-    this.#tellConsumed(bytes + done.length * FILE_END_COST);
-    this.#handlers.onProgress(first + done.length - 1);
-    if (this.#receiving.finished) await this.#complete();
-  }
-
-  async #write(first: Extract<Step, { kind: 'data' }>): Promise<void> {
-    const batch = this.#batch(first);
-    await this.#receiving.write(first.entry, first.offset, batch.parts);
-    if (this.#stopped) return;
-    this.#waitingBytes -= batch.length;
-    this.#tellConsumed(batch.length);
-    this.#handlers.onProgress(first.entry);
-  }
-
-  #tellConsumed(bytes: number): void {
+  #tellConsumed(bytes: number, entry: number): void {
     this.#consumed += bytes;
     this.#link.send({ kind: 'consumed', stream: this.stream, bytes: this.#consumed });
-  }
-
-  /** What came meanwhile and continues `first` is written with it, in one call. */
-  #batch(first: Extract<Step, { kind: 'data' }>): { parts: Buffer[]; length: number } {
-    const parts = [...first.parts];
-    let { length } = first;
-    for (let next = this.#steps[0]; next?.kind === 'data'; next = this.#steps[0]) {
-      const continues = next.entry === first.entry && next.offset === first.offset + length;
-      if (!continues || length + next.length > MAX_BATCH_BYTES) break;
-      parts.push(...next.parts);
-      length += next.length;
-      this.#steps.shift();
-    }
-    return { parts, length };
+    this.#handlers.onProgress(entry);
   }
 
   async #complete(): Promise<void> {
@@ -226,8 +200,4 @@ export class ReceivingRun {
     // Also if it was stopped meanwhile: everything is in place, and there is nothing to go on with.
     this.#handlers.onComplete();
   }
-}
-
-function entryOf(step: Step | undefined): number {
-  return step?.entry ?? -1;
 }

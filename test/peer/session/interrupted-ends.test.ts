@@ -37,8 +37,10 @@ describe('a cancelled transfer', () => {
     // At this moment it is cancelled in the journal, and nothing has been removed yet.
     expect(readdirSync(great.into)).toHaveLength(1);
     await great.crash();
-    await expect.poll(() => readdirSync(great.into)).toEqual([]);
-    expect(great.journal.transfer(transfer)).toMatchObject({ state: 'finished', outcome: 'cancelled' });
+    await expect
+      .poll(() => great.journal.transfer(transfer))
+      .toMatchObject({ state: 'finished', outcome: 'cancelled' });
+    expect(readdirSync(great.into)).toEqual([]);
     expect(() => great.session.cancel(transfer)).toThrow('there is no transfer');
   });
 

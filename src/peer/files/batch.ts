@@ -1,0 +1,96 @@
+import { FILE_END_COST } from '../../protocol/constants.js';
+import type { ReceivedFile, Receiving, WholeFile } from './receiving.js';
+import { type CrossingError, packError } from './thread/crossing-error.js';
+
+/** One thing that the sender said. The bytes of a file lie elsewhere, at `at`; digests are in hex. */
+export type Step =
+  | { kind: 'resume'; entry: number; offset: number }
+  | { kind: 'data'; entry: number; offset: number; at: number; length: number }
+  | { kind: 'fileEnd'; entry: number; size: number; sha256: string };
+
+/** What came of a batch of steps. */
+export interface Taken {
+  received: ReceivedFile[];
+  /** What it counts for in the stream's window. */
+  consumed: number;
+  /** What kept the rest from being carried out. */
+  failure: CrossingError | null;
+}
+
+/** Carries out `steps` in their order; those that are whole files and follow each other, together. */
+export async function takeSteps(steps: readonly Step[], bytes: Buffer, receiving: Receiving): Promise<Taken> {
+  const taken: Taken = { received: [], consumed: 0, failure: null };
+  try {
+    for (let next = 0; next < steps.length; ) {
+      const files = wholeFilesFrom(next, steps, bytes);
+      next +=
+        files.length > 0
+          ? await takeFiles(files, taken, receiving)
+          : await takeOne(steps[next], bytes, taken, receiving);
+    }
+  } catch (error) {
+    taken.failure = packError(error);
+  }
+  return taken;
+}
+
+interface Whole extends WholeFile {
+  entry: number;
+  size: number;
+  /** How many it consists of. */
+  steps: number;
+}
+
+function wholeFilesFrom(start: number, steps: readonly Step[], bytes: Buffer): Whole[] {
+  const files: Whole[] = [];
+  for (let at = start; at < steps.length; ) {
+    const file = wholeFileAt(at, steps, bytes);
+    if (!file || (files[0] && file.entry !== files[0].entry + files.length)) break;
+    files.push(file);
+    at += file.steps;
+  }
+  return files;
+}
+
+function wholeFileAt(at: number, steps: readonly Step[], bytes: Buffer): Whole | null {
+  const first = steps[at];
+  const data = first?.kind === 'data' && first.offset === 0 ? first : null;
+  const end = data ? steps[at + 1] : first;
+  if (end?.kind !== 'fileEnd' || end.size !== (data?.length ?? 0) || (data && data.entry !== end.entry)) return null;
+  return {
+    entry: end.entry,
+    size: end.size,
+    parts: data ? [bytes.subarray(data.at, data.at + data.length)] : [],
+    sha256: Buffer.from(end.sha256, 'hex'),
+    steps: data ? 2 : 1,
+  };
+}
+
+/** Resolves to how many steps were carried out. */
+async function takeFiles(files: readonly Whole[], taken: Taken, receiving: Receiving): Promise<number> {
+  const received = await receiving.whole(files[0]?.entry ?? 0, files);
+  taken.received.push(...received);
+  let steps = 0;
+  for (const file of files.slice(0, received.length)) {
+    taken.consumed += file.size + FILE_END_COST;
+    steps += file.steps;
+  }
+  return steps;
+}
+
+async function takeOne(step: Step | undefined, bytes: Buffer, taken: Taken, receiving: Receiving): Promise<number> {
+  switch (step?.kind) {
+    case 'resume':
+      await receiving.resume(step.entry, step.offset);
+      break;
+    case 'data':
+      await receiving.write(step.entry, step.offset, [bytes.subarray(step.at, step.at + step.length)]);
+      taken.consumed += step.length;
+      break;
+    case 'fileEnd':
+      taken.received.push(await receiving.fileEnd(step.entry, step.size, Buffer.from(step.sha256, 'hex')));
+      taken.consumed += FILE_END_COST;
+      break;
+  }
+  return 1;
+}
