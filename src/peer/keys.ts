@@ -108,9 +108,10 @@ async function openPrivate(path: string, text: string, passphrases: PassphraseSo
 }
 
 async function askAndOpen(path: string, text: string, prompt: (question: string) => Promise<string>) {
+  const question = `Passphrase of ${path}: `;
   for (let tries = 1; ; tries++) {
     try {
-      return parsePrivatePem(text, await prompt(`Passphrase of ${path}: `));
+      return parsePrivatePem(text, await prompt(tries === 1 ? question : `That one does not open it. ${question}`));
     } catch (error) {
       if (!(error instanceof WrongPassphraseError) || tries === PROMPTS) throw error;
     }

@@ -179,7 +179,7 @@ describe.skipIf(tmuxMissing)(`on a terminal${tmuxMissing ? `: ${tmuxMissing}` : 
     await runIn(terminal, ...args, '--timeout', '5');
     await terminal.waitFor('Passphrase of');
     await enter(terminal, 'codfish');
-    await terminal.waitFor(/Passphrase of[\s\S]*Passphrase of/);
+    await terminal.waitFor(/Passphrase of[\s\S]*does not open it. Passphrase of/);
     await enter(terminal, 'swordfish');
     const text = await terminal.waitFor('ended with 4');
     expect(text).not.toMatch(/codfish|swordfish/);
