@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import os from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { PublicIdentity } from '../../protocol/identity.js';
 import { PATH_KINDS, type PathKind } from '../../protocol/messages.js';
@@ -115,7 +115,19 @@ function checkPurpose(purpose: Purpose): Purpose {
   if (existsSync(into) && !statSync(into).isDirectory()) {
     throw wrong(`${into} is not a folder`, 'Name a folder to receive into; it is made if it is missing.');
   }
+  if (isForbidden(into)) throw wrong(`${into} cannot be written to: permission denied`, 'Name a folder that is yours.');
   return { ...purpose, into };
+}
+
+/** Whether nothing can be put into a folder, or into the nearest one above it if it has to be made. */
+function isForbidden(folder: string): boolean {
+  if (!existsSync(folder) && dirname(folder) !== folder) return isForbidden(dirname(folder));
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return errorCode(error) === 'EACCES';
+  }
 }
 
 /** The walk that makes the manifest looks at everything; this spares waiting for the peer only to hear of a typing error. */

@@ -4,7 +4,7 @@ import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 
 /**
  * Bytes that this person may still write in `folder`, which need not exist yet: then its nearest existing ancestor's.
- * Infinity where the file system does not say.
+ * Infinity where the file system does not say, or not to this person: whoever writes there will hear why not.
  */
 export async function freeBytes(folder: string): Promise<number> {
   const path = resolve(folder);
@@ -13,8 +13,7 @@ export async function freeBytes(folder: string): Promise<number> {
     return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
   } catch (error) {
     const missing = errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR';
-    if (!missing || dirname(path) === path) throw error;
-    return freeBytes(dirname(path));
+    return missing && dirname(path) !== path ? freeBytes(dirname(path)) : Number.POSITIVE_INFINITY;
   }
 }
 

@@ -175,6 +175,9 @@ describe("the mediator's key", () => {
   });
 });
 
+const isRoot = process.getuid?.() === 0;
+const why = isRoot ? ' (skipped: root may do everything)' : '';
+
 describe('what is to be sent', () => {
   test('is named by absolute paths', async () => {
     const file = write('a.txt', '');
@@ -190,8 +193,6 @@ describe('what is to be sent', () => {
     ).rejects.toThrow(/none" is not there/);
   });
 
-  const isRoot = process.getuid?.() === 0;
-  const why = isRoot ? ' (skipped: root may read everything)' : '';
   test.skipIf(isRoot)(`and may not be read is a user error${why}`, async () => {
     const file = write('secret.txt', '');
     chmodSync(file, 0o000);
@@ -206,6 +207,12 @@ describe('where to receive', () => {
     for (const into of [folder, join(folder, 'new', 'deep')]) {
       expect((await prepare({ purpose: { ...purpose, into } })).purpose).toEqual({ ...purpose, into });
     }
+  });
+
+  test.skipIf(isRoot)(`is not below a folder that is another's${why}`, async () => {
+    chmodSync(folder, 0o555);
+    await expect(prepare({ purpose: { ...purpose, into: join(folder, 'new') } })).rejects.toThrow('permission denied');
+    chmodSync(folder, 0o755);
   });
 
   test('is not a file', async () => {

@@ -16,6 +16,12 @@ describe('freeBytes', () => {
     expect(free).toBeGreaterThan(0);
   });
 
+  it('does not know where it may not look', async () => {
+    const loop = join(scratchFolder(), 'loop');
+    symlinkSync(loop, loop);
+    expect(await freeBytes(join(loop, 'new'))).toBe(Number.POSITIVE_INFINITY);
+  });
+
   it.skipIf(!smallDisk.possible)(
     'tells what is free on the disk that a symlink leads to (needs root to mount)',
     async () => {
