@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, UserError } from '../protocol/errors.js';
+import { describeSystemError } from './files/disk-errors.js';
 import { changedPeerKey } from './key-change.js';
 import { syncDirectory } from './session/journal/private-files.js';
 import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
@@ -247,7 +248,7 @@ function makePrivateDirectory(path: string): void {
   } catch (error) {
     throw new UserError(
       ExitCode.usage,
-      `the folder ${path} cannot be used for settings and journals: ${errorMessage(error)}`,
+      `the folder ${path} cannot be used for settings and journals: ${describeSystemError(error)}`,
       'Check the path and its permissions, or name another with --home DIR.',
       { cause: error },
     );

@@ -1,5 +1,6 @@
 import { closeSync, fchmodSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
-import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
+import { describeSystemError } from '../files/disk-errors.js';
 
 const OWNER_ONLY = 0o600;
 const WRITE_BYTES = 64 * 1024;
@@ -51,5 +52,7 @@ function writeAll(file: number, text: string): void {
 
 function unwritable(path: string, error: unknown): UserError {
   const hint = 'Check the folder, its permissions and the free space.';
-  return new UserError(ExitCode.usage, `${path} cannot be written: ${errorMessage(error)}`, hint, { cause: error });
+  return new UserError(ExitCode.usage, `${path} cannot be written: ${describeSystemError(error)}`, hint, {
+    cause: error,
+  });
 }

@@ -2,10 +2,11 @@ import { generateKeyPair } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import { encryptPrivateKey } from '../../protocol/forge.js';
 import { type Identity, ownIdentity } from '../../protocol/identity.js';
 import { verificationWords } from '../../protocol/words.js';
+import { describeSystemError } from '../files/disk-errors.js';
 import { readPassphraseFile } from '../keys.js';
 import { print } from '../ui/output.js';
 import { secretPrompt } from '../ui/prompt.js';
@@ -100,7 +101,12 @@ function writeKeys(directory: string, write: () => void): void {
       throw wrong(`there is something else in the way in ${directory}`, 'Name another folder.');
     }
     const hint = 'Check the path, its permissions and the free space, or name another folder.';
-    throw new UserError(ExitCode.usage, `the keys cannot be written: ${errorMessage(error)}`, hint, { cause: error });
+    throw new UserError(
+      ExitCode.usage,
+      `the keys cannot be written to ${directory}: ${describeSystemError(error)}`,
+      hint,
+      { cause: error },
+    );
   }
 }
 

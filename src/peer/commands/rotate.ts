@@ -2,11 +2,12 @@ import { generateKeyPair } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { ExitCode, UserError } from '../../protocol/errors.js';
 import { encryptPrivateKey } from '../../protocol/forge.js';
 import { type Identity, ownIdentity } from '../../protocol/identity.js';
 import { declareSuccession } from '../../protocol/succession.js';
 import { verificationWords } from '../../protocol/words.js';
+import { describeSystemError } from '../files/disk-errors.js';
 import { formerKeysFolder } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
 import { OWN_KEYS, readKeyFile } from '../key-file.js';
@@ -121,7 +122,9 @@ function writing<T>(write: () => T): T {
   } catch (error) {
     if (error instanceof UserError) throw error;
     const hint = 'Check the permissions and the free space, then run the same again: it goes on where it stopped.';
-    throw new UserError(ExitCode.usage, `the keys cannot be written: ${errorMessage(error)}`, hint, { cause: error });
+    throw new UserError(ExitCode.usage, `the keys cannot be written: ${describeSystemError(error)}`, hint, {
+      cause: error,
+    });
   }
 }
 

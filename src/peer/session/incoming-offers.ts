@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES } from '../../protocol/constants.js';
-import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
+import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
+import { describeSystemError } from '../files/disk-errors.js';
 import { makeFolder } from '../files/make-folder.js';
 import { checkManifest, offeredFiles } from '../files/manifest.js';
 import { ensureRoom } from '../files/space.js';
@@ -175,7 +176,7 @@ async function makeOrExplain(folder: string): Promise<void> {
   } catch (error) {
     throw new UserError(
       ExitCode.transferIncomplete,
-      `the folder ${folder} cannot be made: ${errorMessage(error)}`,
+      `the folder ${folder} cannot be made: ${describeSystemError(error)}`,
       'Choose another folder to receive into.',
       { cause: error },
     );
