@@ -3,7 +3,7 @@ import type { Identity, PublicIdentity } from '../protocol/identity.js';
 import type { Link, LinkFacts } from '../protocol/link.js';
 import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
 import type { Succession } from '../protocol/succession.js';
-import type { TlsCredentials } from '../protocol/tls.js';
+import { secureContextOf, type TlsCredentials } from '../protocol/tls.js';
 import { CurrentRace } from './current-race.js';
 import { Improvement } from './improvement.js';
 import type { MediatorConnection } from './mediator/connection.js';
@@ -137,6 +137,8 @@ export class Meeting {
 
   start(): void {
     this.#mediation.start();
+    // While the mediator's name is looked up: the first link would have to wait for it.
+    secureContextOf(this.#o.credentials);
     this.#network.start();
     this.#serverless?.start();
   }

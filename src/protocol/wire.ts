@@ -21,6 +21,8 @@ import type { MediatorMessage, PeerMessage } from './messages.js';
  * becomes a `kind`; ids and statements become hex; every field is present and every id, nonce and digest has its exact length.
  */
 export interface Codec<Message> {
+  /** Reads the schema, for which the first message would have to wait: for moments when there is nothing else to do. */
+  prepare(): void;
   encode(message: Message): Buffer;
   /** Throws ProtocolError on anything that is not a well-formed message. */
   decode(payload: Buffer): Message;
@@ -71,6 +73,7 @@ function lazyCodec<Message>(file: string, typeName: string): Codec<Message> {
     return loaded;
   };
   return {
+    prepare: () => void type(),
     encode: (message) =>
       Buffer.from(
         type()

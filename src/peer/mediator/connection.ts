@@ -76,7 +76,7 @@ async function authenticate(
   signal: AbortSignal,
 ): Promise<Admission> {
   let mediatorId = '';
-  const secured = await tlsClient(
+  const securing = tlsClient(
     socket,
     null,
     (shown) => {
@@ -85,6 +85,9 @@ async function authenticate(
     },
     signal,
   );
+  // While the mediator computes its signature.
+  setImmediate(mediatorCodec.prepare);
+  const secured = await securing;
   const stream = new FramedStream(secured, mediatorCodec, MAX_FRAME_MEDIATOR);
   try {
     stream.send(register(identity.id, wantedId));
