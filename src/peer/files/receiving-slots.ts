@@ -3,10 +3,9 @@ export const SLOT_BYTES = 1024 * 1024;
 /** One is filled while another is written, and the rest bridge the time until either side looks again. */
 const SLOTS = 4;
 
-/** Memory for a part of a stream that a thread shares. */
+/** Memory for a part of a stream, which moves to the thread and back. */
 export class ReceivingSlot {
-  readonly memory = new SharedArrayBuffer(SLOT_BYTES);
-  readonly #bytes = Buffer.from(this.memory);
+  memory = new ArrayBuffer(SLOT_BYTES);
   readonly #onFree: () => void;
   #used = 0;
 
@@ -17,14 +16,17 @@ export class ReceivingSlot {
   /** Appends them; returns where they begin. */
   add(parts: readonly Buffer[]): number {
     const start = this.#used;
+    const bytes = Buffer.from(this.memory);
     for (const part of parts) {
-      this.#bytes.set(part, this.#used);
+      bytes.set(part, this.#used);
       this.#used += part.length;
     }
     return start;
   }
 
   giveBack(): void {
+    // It is gone with a thread that failed.
+    if (this.memory.byteLength === 0) this.memory = new ArrayBuffer(SLOT_BYTES);
     this.#used = 0;
     this.#onFree();
   }

@@ -94,8 +94,10 @@ export class ThreadedReceiving {
   }
 
   /** Batches are taken one after the other; what is wrong with one is told in its result, and ends all that follow. */
-  async take(steps: readonly Step[], { memory }: ReceivingSlot): Promise<Taken> {
-    return this.#hear(await this.#thread.call('take', this.#number, steps, memory));
+  async take(steps: readonly Step[], slot: ReceivingSlot): Promise<Taken> {
+    const told = await this.#thread.call('take', this.#number, steps, slot.memory);
+    slot.memory = told.memory;
+    return this.#hear(told);
   }
 
   async complete(): Promise<void> {

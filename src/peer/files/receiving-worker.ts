@@ -59,12 +59,13 @@ const calls = {
     return tell(number, wanted);
   },
 
-  take(number: number, steps: readonly Step[], bytes: SharedArrayBuffer): Promise<Told<Taken>> {
+  /** `memory` holds what the steps speak of, and is given back. */
+  take(number: number, steps: readonly Step[], memory: ArrayBuffer): Promise<Told<Taken> & { memory: ArrayBuffer }> {
     const each = find(number);
     const taking = each.turn.then(async () => {
-      const taken = await takeSteps(each.failed ? [] : steps, Buffer.from(bytes), each.receiving);
+      const taken = await takeSteps(each.failed ? [] : steps, Buffer.from(memory), each.receiving);
       each.failed ||= taken.failure !== null;
-      return tell(number, taken);
+      return { ...tell(number, taken), memory };
     });
     each.turn = taking;
     return taking;

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../../src/protocol/errors.js';
 import { type Person, Talk, TwoSessions } from './two-sessions.js';
@@ -516,6 +517,25 @@ describe('trouble', () => {
     rmSync(great.into, { recursive: true });
     expect(await great.event('error')).toMatchObject({ code: 7, transfer });
     // The next link tries again, as time would.
+    both.mendAutomatically();
+    small.session.active?.link.destroy(new Error('cut'));
+    await transferred(small, transfer);
+    expectSame(great, 'a', content);
+    expect(received(great)).toEqual(['a']);
+  });
+
+  it('a thread that dies in the middle is trouble; the session lives, and the transfer goes on in another', async () => {
+    await both.link({ bytesPerMs: 20_000 });
+    const content = randomBytes(4 * MIB);
+    const transfer = await small.session.send([source(small, 'a', content)]);
+    await great.event('offer');
+    const started = new Promise<Worker>((resolve) => process.once('worker', resolve));
+    await great.session.accept(transfer);
+    await great.event('progress');
+    await (await started).terminate();
+    expect(await great.event('error')).toMatchObject({ code: 7, transfer });
+    const id = small.session.message('still there?');
+    await small.event('delivered', (event) => event.id === id);
     both.mendAutomatically();
     small.session.active?.link.destroy(new Error('cut'));
     await transferred(small, transfer);

@@ -1,7 +1,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type CrossingError, packError, unpackError } from './crossing-error.js';
 
-/** What one thread can be asked by another. Arguments and results are cloned (shared memory is shared). */
+/**
+ * What one thread can be asked by another. Arguments and results are cloned; SharedArrayBuffers are shared, and an
+ * ArrayBuffer that is an argument, or a property of a result, is moved: it is empty afterwards where it was.
+ */
 export type Calls<Names extends string = string> = Record<Names, (...args: never[]) => unknown>;
 
 export type Asked<C extends Calls, Name extends keyof C> = Parameters<C[Name]>;
@@ -37,6 +40,11 @@ export function performNow(calls: Calls, { name, args }: Call): Outcome {
   } catch (error) {
     return { error: packError(error) };
   }
+}
+
+/** Those of the values that are moved. */
+export function movedAmong(values: unknown): ArrayBuffer[] {
+  return Object.values(values ?? {}).filter((value) => value instanceof ArrayBuffer);
 }
 
 /** What the outcome says: returned or thrown. */

@@ -3,6 +3,7 @@ import {
   type Asked,
   type Call,
   type Calls,
+  movedAmong,
   type Outcome,
   perform,
   type Questions,
@@ -13,7 +14,9 @@ import {
 /** Called once in a thread that was started as a Thread: does what it is asked. Calls begin in the order in which they came. */
 export function serveCalls(calls: Calls): void {
   parentPort?.on('message', async (call: Call) => {
-    parentPort?.postMessage({ number: call.number, ...(await perform(calls, call)) });
+    const outcome = await perform(calls, call);
+    const moved = 'value' in outcome ? movedAmong(outcome.value) : [];
+    parentPort?.postMessage({ number: call.number, ...outcome }, moved);
   });
 }
 

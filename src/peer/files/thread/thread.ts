@@ -5,6 +5,7 @@ import {
   type Asked,
   type Call,
   type Calls,
+  movedAmong,
   performNow,
   type Questions,
   settle,
@@ -63,7 +64,7 @@ export class Thread<Served extends Calls> {
     if (this.#ended) throw hasEnded();
     this.#calls += 1;
     const call: Call = { number: this.#calls, name, args };
-    this.#worker.postMessage(call);
+    this.#worker.postMessage(call, movedAmong(args));
     this.#worker.ref();
     try {
       const answer = await new Promise<Answer>((resolve, reject) =>

@@ -73,6 +73,14 @@ describe('a thread', () => {
     expect([...memory]).toEqual([5, 5]);
   });
 
+  it('is given memory, and gives it back', async () => {
+    const thread = startThread();
+    const memory = new Uint8Array([1, 2, 3]).buffer;
+    const back = await thread.call('doubleIn', memory);
+    expect(memory.byteLength).toBe(0);
+    expect([...new Uint8Array(back.memory)]).toEqual([2, 4, 6]);
+  });
+
   it('asks the main thread and has the answer, or the error, when the call returns', async () => {
     const thread = startThread();
     expect(await thread.call('askDoubles', 200)).toEqual(Array.from({ length: 200 }, (_, n) => 2 * n));

@@ -47,6 +47,11 @@ const calls = {
   fill: (value: number) => {
     shared.fill(value);
   },
+  doubleIn: (memory: ArrayBuffer) => {
+    const numbers = new Uint8Array(memory);
+    numbers.set(numbers.map((number) => 2 * number));
+    return { memory };
+  },
   askDoubles: (upTo: number) =>
     Array.from({ length: upTo }, (_, n) => askMainThread<MainAnswers, 'double'>('double', n)),
   askRefused: () => askMainThread<MainAnswers, 'refuse'>('refuse'),
