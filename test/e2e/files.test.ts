@@ -392,6 +392,15 @@ describe('p2p send and p2p receive', () => {
     expect(await receiver.stop('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
+  it('are not done when they are interrupted, and end with 7', async () => {
+    for (const open of [() => send(), () => receive('--once')]) {
+      const program = open();
+      await expect.poll(() => program.stderr, { timeout: 20_000 }).toContain('Waiting for');
+      expect(await program.stop('SIGINT')).toEqual({ code: 7, signal: null });
+      expect(program.stderr).toContain('interrupted before all had arrived');
+    }
+  });
+
   it('go on with what both were killed in', async () => {
     const held = await stretchWire();
     bigFile('big', 48);

@@ -1,5 +1,6 @@
 import { ExitCode, UserError } from '../../protocol/errors.js';
 import type { PeerConversation } from '../peer-conversation.js';
+import type { TalkOptions } from './talk-options.js';
 
 /** An error that may come at any time and ends the session. */
 export function newFailure() {
@@ -54,17 +55,28 @@ function lateError(why: ReturnType<PeerConversation['whyLate']>, seconds: number
   }
 }
 
-/** SIGINT and SIGTERM act as `quit`; a second one does not wait. */
-export function watchSignals() {
+/**
+ * What is left to say when a signal ends the program: null where that is all right. A command that is there to carry
+ * something over is not done then: `p2p send x && rm x` must not remove it. In JSON mode the other program knows what
+ * it asked for.
+ */
+export function interruption({ purpose, json }: Pick<TalkOptions, 'purpose' | 'json'>): UserError | null {
+  if (json || purpose.kind === 'chat' || (purpose.kind === 'receive' && !purpose.once)) return null;
+  const hint = purpose.kind === 'pipe' ? 'Start both sides again.' : 'The same command goes on where this one stopped.';
+  return new UserError(ExitCode.transferIncomplete, 'interrupted before all had arrived', hint);
+}
+
+/** SIGINT and SIGTERM act as `quit`; a second one does not wait, and ends the process with `code`. */
+export function watchSignals(code: ExitCode = ExitCode.done) {
   let end: (code: ExitCode) => void = () => {};
   const ended = new Promise<ExitCode>((resolve) => {
     end = resolve;
   });
   let asked = false;
   const onSignal = () => {
-    if (asked) process.exit(ExitCode.done);
+    if (asked) process.exit(code);
     asked = true;
-    end(ExitCode.done);
+    end(code);
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);

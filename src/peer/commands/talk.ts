@@ -7,7 +7,7 @@ import { Journal } from '../session/journal/journal.js';
 import { watchContact } from './contact-watch.js';
 import { followPeer } from './follow.js';
 import { openFace } from './open-face.js';
-import { newFailure, watchDeadline, watchSignals } from './session-ends.js';
+import { interruption, newFailure, watchDeadline, watchSignals } from './session-ends.js';
 import type { TalkOptions } from './talk-options.js';
 import { journalKeys } from './whom.js';
 
@@ -25,12 +25,17 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
   const conversation = converse(options, journal, certificates, fatal.fail);
   const face = await openFace(options, conversation);
   const deadline = watchDeadline(options.timeoutMs, conversation, fatal.fail);
-  const signals = watchSignals();
+  const interrupted = interruption(options);
+  const signals = watchSignals(interrupted?.exitCode);
+  const left = signals.ended.then((code) => {
+    if (interrupted) throw interrupted;
+    return code;
+  });
   const contact = watchContact(options, conversation, fatal.fail);
   try {
     conversation.start();
     contact.check();
-    return await Promise.race([face.done, fatal.failed, signals.ended]);
+    return await Promise.race([face.done, fatal.failed, left]);
   } catch (error) {
     if (!options.json || !(error instanceof UserError)) throw error;
     conversation.fail(error);
