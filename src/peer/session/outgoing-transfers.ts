@@ -1,29 +1,20 @@
-import { isDeepStrictEqual } from 'node:util';
 import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage, Want } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import { SourceChangedError } from '../files/file-errors.js';
-import { type LocalManifest, offeredFiles, readManifest } from '../files/manifest.js';
 import { ReaderThread } from '../files/reader-thread.js';
 import { Sending } from '../files/sending.js';
-import type { Appended, TransferRecord } from './journal/journal.js';
+import type { TransferRecord } from './journal/journal.js';
+import { OutgoingOffers } from './outgoing-offers.js';
 import { SendingRun } from './sending-run.js';
-import {
-  type AfterCommit,
-  manifestParts,
-  newTransferId,
-  type TransferContext,
-  transferTrouble,
-} from './transfer-context.js';
+import { type AfterCommit, type TransferContext, transferTrouble } from './transfer-context.js';
 
 /** Each is journalled until it is acknowledged: a peer that means ill must not fill the disk by wanting what never was. */
 const MAX_SAID_GONE = 1000;
-/** Of what is left out of an offer: a folder may hold thousands of links. */
-const MAX_NAMED = 5;
-
-/** The files that this side sends: offers them, and streams what the receiver wants for as long as there is a link. */
+/** The files that this side sends: streams what the receiver wants for as long as there is a link. */
 export class OutgoingTransfers {
+  readonly offers: OutgoingOffers;
   readonly #context: TransferContext;
   readonly #reader = new ReaderThread();
   readonly #sendings = new Map<string, Sending>();
@@ -36,6 +27,7 @@ export class OutgoingTransfers {
 
   constructor(context: TransferContext) {
     this.#context = context;
+    this.offers = new OutgoingOffers(context, this.#reader);
   }
 
   start(link: Link): void {
@@ -57,78 +49,6 @@ export class OutgoingTransfers {
     this.stop();
     await Promise.all([...this.#sendings.values()].map((sending) => sending.close()));
     await this.#reader.stop();
-  }
-
-  /** Goes on with a transfer of just these files that an earlier run began, else offers them. */
-  async resumeOrOffer(paths: string[], signal: AbortSignal): Promise<string> {
-    const manifest = await readManifest(paths, this.#reader, signal);
-    return this.#unfinished(manifest) ?? this.#offer(manifest, undefined);
-  }
-
-  async offer(paths: string[], ref: string | undefined, signal: AbortSignal): Promise<string> {
-    // What was sent before need not be there any more.
-    return this.#offeredBefore(ref) ?? this.#offer(await readManifest(paths, this.#reader, signal), ref);
-  }
-
-  #offeredBefore(ref: string | undefined): string | null {
-    const { journal } = this.#context;
-    const known = ref === undefined ? null : journal.byRef(ref);
-    if (!known || ref === undefined) return null;
-    const transfer = transferOf(known);
-    if (journal.isFromBefore(known)) this.#tellAgain(transfer, ref);
-    return transfer;
-  }
-
-  #unfinished({ entries, sources }: LocalManifest): string | null {
-    const { journal } = this.#context;
-    const same = journal
-      .transfers()
-      .filter(({ direction }) => direction === 'send')
-      .filter((record) => isDeepStrictEqual(record.sources, sources))
-      .find(({ transfer }) => isDeepStrictEqual(journal.manifest(transfer), entries));
-    return same?.transfer ?? null;
-  }
-
-  #offer({ entries, sources, skipped }: LocalManifest, ref: string | undefined): string {
-    const { journal, outbox, emit } = this.#context;
-    const transfer = newTransferId();
-    const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
-    const first = journal.transaction(() => {
-      const known = ref === undefined ? null : journal.byRef(ref);
-      if (known) return known;
-      for (const part of manifestParts(transfer, entries)) journal.append(part, Date.now());
-      journal.append({ kind: 'offer', transfer, entries: entries.length, bytes }, Date.now(), ref);
-      journal.saveTransfer({
-        transfer,
-        direction: 'send',
-        state: 'offered',
-        outcome: null,
-        into: null,
-        sources,
-        ref: ref ?? null,
-        bytes,
-        entries: entries.length,
-        progress: '',
-        announced: true,
-      });
-      journal.addManifest(transfer, entries);
-      return null;
-    });
-    if (first) return transferOf(first);
-    emit({ event: 'offered', transfer, files: offeredFiles(entries), ...(ref !== undefined && { ref }) });
-    this.#warnSkipped(transfer, skipped);
-    outbox.flush();
-    return transfer;
-  }
-
-  /** The run that took the ref first may have been killed before it could tell of the offer, or of its end. */
-  #tellAgain(transfer: string, ref: string): void {
-    const { journal, emit } = this.#context;
-    const record = journal.transfer(transfer);
-    if (!record) return;
-    emit({ event: 'offered', transfer, files: offeredFiles(journal.manifest(transfer)), ref, replayed: true });
-    if (record.outcome === 'cancelled') emit({ event: 'cancelled', transfer, by: record.cancelledBy ?? 'me' });
-    else if (record.outcome) emit({ event: record.outcome, transfer });
   }
 
   /** The receiver accepted, declined, or has everything. Inside the journal's transaction. */
@@ -192,19 +112,6 @@ export class OutgoingTransfers {
     if (this.#saidGone.has(transfer) || this.#saidGone.size >= MAX_SAID_GONE) return;
     this.#saidGone.add(transfer);
     this.#context.outbox.append([{ kind: 'cancel', transfer, reason: 'the sender knows nothing of it any more' }]);
-  }
-
-  /**
-   * The peer has lost what it had acknowledged, and with it perhaps what was offered: what it still has it passes over.
-   * Inside the journal's transaction.
-   */
-  offerAgain(): void {
-    const { journal } = this.#context;
-    for (const { transfer, direction, state, entries, bytes } of journal.transfers()) {
-      if (direction !== 'send' || state === 'finished') continue;
-      for (const part of manifestParts(transfer, journal.manifest(transfer))) journal.append(part, Date.now());
-      journal.append({ kind: 'offer', transfer, entries, bytes }, Date.now());
-    }
   }
 
   consumed(message: Extract<PeerMessage, { kind: 'consumed' }>): void {
@@ -281,22 +188,4 @@ export class OutgoingTransfers {
     });
     emit({ event: 'cancelled', transfer, by: 'me', reason });
   }
-
-  #warnSkipped(transfer: string, skipped: readonly string[]): void {
-    if (skipped.length === 0) return;
-    const named = skipped.slice(0, MAX_NAMED).map((path) => `"${sanitiseLine(path)}"`);
-    const rest = skipped.length - named.length;
-    this.#context.emit({
-      event: 'error',
-      code: ExitCode.usage,
-      message: `left out: ${named.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`,
-      hint: 'Links inside folders, sockets, devices and names that are not UTF-8 are not sent.',
-      transfer,
-    });
-  }
-}
-
-function transferOf({ item }: Appended): string {
-  if (item.body.kind === 'offer') return item.body.transfer;
-  throw new UserError(ExitCode.usage, 'this ref was given to a message before', 'Give each act a ref of its own.');
 }

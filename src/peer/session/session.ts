@@ -144,11 +144,11 @@ export class Session {
   }
 
   send(paths: string[], ref?: string): Promise<string> {
-    return this.#transfers.outgoing.offer(paths, ref, this.#closing.signal);
+    return this.#transfers.outgoing.offers.offer(paths, ref, this.#closing.signal);
   }
 
   sendOrResume(paths: string[]): Promise<string> {
-    return this.#transfers.outgoing.resumeOrOffer(paths, this.#closing.signal);
+    return this.#transfers.outgoing.offers.resumeOrOffer(paths, this.#closing.signal);
   }
 
   accept(transfer: string, into?: string): Promise<void> {
@@ -233,7 +233,7 @@ export class Session {
     const delivered = journal.transaction(() => {
       const isBehind = journal.isBehind(held);
       const ids = journal.reconcile(held);
-      if (isBehind) this.#transfers.outgoing.offerAgain();
+      if (isBehind) this.#transfers.outgoing.offers.offerAgain();
       return ids;
     });
     for (const id of delivered) emit({ event: 'delivered', id });
