@@ -24,8 +24,8 @@ encrypted.`;
 /** In place of yargs's own sentences; the keys are theirs. */
 const SENTENCES = {
   'Not enough non-option arguments: got %s, need at least %s': {
-    one: 'something is missing',
-    other: 'something is missing',
+    one: 'something is missing: %s of %s words given',
+    other: 'something is missing: %s of %s words given',
   },
   'Missing required argument: %s': { one: 'an option is missing: --%s', other: 'options are missing: %s' },
   'Unknown argument: %s': { one: 'not understood: %s', other: 'not understood: %s' },

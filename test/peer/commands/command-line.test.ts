@@ -49,7 +49,7 @@ test.each([
   [['doctor', 'h', '1', 'k', 'p', 'x'], 'name a contact, or the mediator', 'doctor --help'],
   [['doctor', 'bob', '--to', 'bob'], 'name whom to meet once', 'doctor --help'],
   [['doctor', '--host', 'h', '--port', '1'], 'name a contact, or the mediator', 'doctor --help'],
-  [['keygen'], 'something is missing', 'keygen --help'],
+  [['keygen'], 'something is missing: 0 of 1 words given', 'keygen --help'],
   [['keygen', 'a', 'b'], 'not understood: b', 'keygen --help'],
   [['keygen', 'd', '--passphrase', '--passphrase-file', 'f'], 'only one of', 'keygen --help'],
   [['keygen', 'd', '--bits', '1024'], 'not a size for a key', 'from 2048 to 8192'],
