@@ -20,7 +20,7 @@ export interface ReceivingRunHandlers {
 }
 
 /** More than this is left to the network: a sender whose disk is faster would fill our memory up to its window. */
-const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const MAX_WAITING_STEPS = 20_000;
 /** A piece of a few bytes would keep all of the network's chunk in memory that it came in: so small ones are copied. */
 const COPIED_BELOW_BYTES = 4 * 1024;

@@ -50,12 +50,15 @@ export class SendWindow {
     this.#rates = this.#rates.filter(({ atMs }) => nowMs - atMs < REMEMBER_MS);
     this.#mark = { atMs: nowMs, consumed: this.#consumed };
     const bytesPerMs = Math.max(...this.#rates.map((rate) => rate.bytesPerMs));
-    this.#size = Math.min(LARGEST, Math.max(SMALLEST, bytesPerMs * (this.#minRttMs() + QUEUE_MS)));
+    const queue = Math.min(bytesPerMs * QUEUE_MS, LARGEST_QUEUE);
+    this.#size = Math.min(LARGEST, Math.max(SMALLEST, bytesPerMs * this.#minRttMs() + queue));
   }
 }
 
 /** What may wait in the network's buffers, at the path's rate. */
 const QUEUE_MS = 80;
+/** On the fastest paths more would only wait in the receiver's memory. */
+const LARGEST_QUEUE = 3 * 1024 * 1024;
 const SMALLEST = 96 * 1024;
 const LARGEST = 16 * 1024 * 1024;
 const SAMPLE_MS = 5;
