@@ -53,8 +53,9 @@ export class MappedPort {
   async #end(): Promise<void> {
     clearTimeout(this.#timer);
     this.#stopping.abort(new Error('released'));
-    this.#onRelease();
     const never = new AbortController().signal;
     await withDeadline(END_WITHIN_MS, never, (signal) => this.#lease.end(signal)).catch(() => {});
+    // Not before: whoever stops the mapper, and then the process, waits for what is known here.
+    this.#onRelease();
   }
 }

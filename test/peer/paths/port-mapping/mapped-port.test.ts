@@ -37,6 +37,21 @@ function mapped(lifetimeMs: number, ...renewals: number[]) {
 }
 
 describe('a lease', () => {
+  it('is known to whoever stops the mapper until it has been given back', async () => {
+    const told: string[] = [];
+    const end = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      told.push('given back');
+    };
+    const port = new MappedPort({ external, lifetimeMs: 60_000, renew: async () => 60_000, end }, 'PCP', () =>
+      told.push('forgotten'),
+    );
+    const released = port.release();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await released;
+    expect(told).toEqual(['given back', 'forgotten']);
+  });
+
   it('is renewed when half of it is over, whatever the gateway grants', async () => {
     const { asked, port } = mapped(60_000, 20_000, 100_000);
     await vi.advanceTimersByTimeAsync(89_000);
