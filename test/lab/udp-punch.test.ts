@@ -107,13 +107,13 @@ describe.skipIf(why !== null)(`udp-punch in the lab${why ? ` (skipped: ${why})` 
       fresh.nft('r1', COUNTERS),
     );
     expect(await talking.event('a', ({ event }) => event === 'connected')).not.toBeNull();
+    const counts = () => packetCounts(built.run('r1', 'nft', ['list', 'table', 'ip', 'count']));
+    while (counts()[0] === 0) await sleep(10);
     talking.children.b?.kill('SIGSTOP');
     // The longest that anything is sent.
     await sleep(13_000);
     talking.children.b?.kill('SIGCONT');
-    const [toPeer = 0, toMediator = 0, toOthers = 0] = packetCounts(
-      built.run('r1', 'nft', ['list', 'table', 'ip', 'count']),
-    );
+    const [toPeer = 0, toMediator = 0, toOthers = 0] = counts();
     expect(toPeer).toBeGreaterThan(1_000);
     expect(toPeer).toBeLessThanOrEqual(5_000);
     expect(toMediator).toBeLessThanOrEqual(64);
