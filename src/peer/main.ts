@@ -1,17 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
 import { ExitCode } from '../protocol/errors.js';
 import { parseCommandLine } from './commands/command-line.js';
 import type { Environment } from './commands/environment.js';
 import { exitAfterOutput, print, reportError, terminalColumns, tolerateClosedOutput } from './ui/output.js';
 
 const argv = process.argv.slice(2);
-
-/**
- * node:tls hands over what came in pieces of 16 KiB outside of the heap, and V8 counts them as growth of it. Ours is so
- * small that it would be collected as a whole every 20 MiB, which took a fifth of a receiver's time.
- */
-setFlagsFromString('--heap-growing-percent=300');
 
 tolerateClosedOutput();
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, crash);

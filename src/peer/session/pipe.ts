@@ -4,6 +4,7 @@ import { ExitCode, errorCode, ProtocolError, UserError } from '../../protocol/er
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
 import { describeSystemError } from '../files/disk-errors.js';
+import { collectLessOften } from './heap-growth.js';
 import { SendWindow } from './send-window.js';
 import { UnconsumedBytes } from './unconsumed-bytes.js';
 
@@ -68,6 +69,7 @@ export class Pipe {
   }
 
   start(link: Link): void {
+    collectLessOften();
     this.#link = link;
     this.#wantedFrom = this.#received;
     link.send({ kind: 'pipeWant', offset: this.#received });
