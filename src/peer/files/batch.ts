@@ -60,8 +60,8 @@ function wholeFileAt(at: number, steps: readonly Step[], bytes: Buffer): Whole |
   return {
     entry: end.entry,
     size: end.size,
-    parts: data ? [bytes.subarray(data.at, data.at + data.length)] : [],
-    sha256: Buffer.from(end.sha256, 'hex'),
+    bytes: data ? bytes.subarray(data.at, data.at + data.length) : bytes.subarray(0, 0),
+    sha256: end.sha256,
     steps: data ? 2 : 1,
   };
 }
@@ -84,7 +84,7 @@ async function takeOne(step: Step | undefined, bytes: Buffer, taken: Taken, rece
       await receiving.resume(step.entry, step.offset);
       break;
     case 'data':
-      await receiving.write(step.entry, step.offset, [bytes.subarray(step.at, step.at + step.length)]);
+      await receiving.write(step.entry, step.offset, bytes.subarray(step.at, step.at + step.length));
       taken.consumed += step.length;
       break;
     case 'fileEnd':

@@ -1,12 +1,20 @@
 import { rmdirSync, unlinkSync } from 'node:fs';
 import { errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
-import { type Confinement, openFolder } from './folder.js';
-import { claimFolder, finishClaim, finishLanding, isComplete, putInPlace } from './landing.js';
+import { type Confinement, type Folder, openFolder } from './folder.js';
+import {
+  claimFolder,
+  findFreeNames,
+  finishClaim,
+  finishLanding,
+  isComplete,
+  type Move,
+  putInPlace,
+} from './landing.js';
 import { nameLocally } from './local-name.js';
 import { LocalTree } from './local-tree.js';
 import { makeFolder } from './make-folder.js';
-import { receiveWhole, type TempPlace, type WholeFile } from './partial-file.js';
+import { type TempPlace, type WholeFile, writeWhole } from './partial-file.js';
 import { type Placing, ReceiptJournal, type ReceiptStore } from './receipt-journal.js';
 
 /** The progress of a file this long is saved at once; that of shorter ones along with the next file. */
@@ -23,6 +31,16 @@ export interface ReceivedFile {
   bytes: number;
   /** Hex. */
   sha256: string;
+}
+
+/** The next files on their way to their names, all of them in `folder`. */
+interface Landing {
+  folder: Folder;
+  moves: readonly Move[];
+  digests: readonly string[];
+  names: readonly string[];
+  /** Returns when the names are noted durably. */
+  announced(): void;
 }
 
 /** What one transfer has in place on this disk, entry by entry; what is on disk and what is noted always agree. */
@@ -120,7 +138,7 @@ export class Destination {
     if (!(await finishLanding(folder, temp, announced, signal))) {
       if (!(await isComplete(folder, temp, announced, signal))) return false;
       const wanted = this.#tree.nameOf(placing.entry);
-      putInPlace(folder, [{ temp, wanted }], ([name = '']) => this.#journal.rename(name));
+      putInPlace(folder, [{ temp, wanted }], [placing.name], ([name = '']) => this.#journal.rename(name));
     }
     this.#placed(placing.entry);
     this.#recovered.push(this.#received(placing));
@@ -143,7 +161,7 @@ export class Destination {
   #claim(entry: number): void {
     const top = this.#tree.makeParent(entry);
     const wanted = this.#tree.nameOf(entry);
-    claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }]));
+    claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }])());
     this.#journal.placedFolder(wanted);
   }
 
@@ -156,28 +174,26 @@ export class Destination {
 
   /** Puts the next file in place, whose sealed temporary file has this digest. */
   land(sha256: string): ReceivedFile {
-    const [file] = this.#landAll([sha256]);
+    const landing = this.#announce([sha256]);
+    landing.announced();
+    const [file] = this.#putInPlace(landing);
     if (!file) throw new Error('nothing was put in place');
     return file;
   }
 
-  /**
-   * Writes the next files, which lie in one folder, and puts them in place; those before the first whose content is not
-   * what was announced.
-   */
+  /** Writes the next files, which lie in one folder and hold what their digests say, and puts them in place. */
   landWhole(files: readonly WholeFile[]): ReceivedFile[] {
     const first = this.next;
-    const folder = this.#tree.makeParent(first);
-    const digests: string[] = [];
-    for (const [index, file] of files.entries()) {
-      const place = { folder, name: this.#journal.tempName(first + index) };
-      if (!receiveWhole(place, this.#entry(first + index), file)) break;
-      digests.push(file.sha256.toString('hex'));
+    // The journal notes the names while the files are written. Those that a crash leaves unwritten are not complete.
+    const landing = this.#announce(files.map(({ sha256 }) => sha256));
+    for (const [index, { bytes }] of files.entries()) {
+      const name = landing.moves[index]?.temp ?? '';
+      writeWhole({ folder: landing.folder, name }, this.#entry(first + index), bytes);
     }
-    if (digests.length === 0) return [];
     // After a power failure all of them are there to get the names that were announced.
-    folder.sync();
-    return this.#landAll(digests);
+    landing.folder.sync();
+    landing.announced();
+    return this.#putInPlace(landing);
   }
 
   /** How many of the next `count` files, none of them a folder, lie in the same one. */
@@ -188,17 +204,22 @@ export class Destination {
     return same;
   }
 
-  #landAll(digests: readonly string[]): ReceivedFile[] {
-    const first = this.next;
+  #announce(digests: readonly string[]): Landing {
     const moves = digests.map((_, index) => ({
-      temp: this.#journal.tempName(first + index),
-      wanted: this.#tree.nameOf(first + index),
+      temp: this.#journal.tempName(this.next + index),
+      wanted: this.#tree.nameOf(this.next + index),
     }));
-    const folder = this.#tree.makeParent(first);
-    const announce = (names: string[]) =>
-      this.#journal.announce(names.map((name, index) => ({ name, sha256: digests[index] ?? '' })));
-    const names = putInPlace(folder, moves, announce);
-    return names.map((name, index) => {
+    const folder = this.#tree.makeParent(this.next);
+    folder.check();
+    const wanted = moves.map((move) => move.wanted);
+    const names = findFreeNames(folder, wanted);
+    return { folder, moves, digests, names, announced: this.#journal.announce(placingsOf(names, digests)) };
+  }
+
+  #putInPlace({ folder, moves, digests, names }: Landing): ReceivedFile[] {
+    const first = this.next;
+    const announceAnew = (others: string[]) => this.#journal.announce(placingsOf(others, digests))();
+    return putInPlace(folder, moves, names, announceAnew).map((name, index) => {
       this.#placed(first + index);
       return this.#received({ entry: first + index, name, sha256: digests[index] ?? '' });
     });
@@ -261,6 +282,10 @@ export class Destination {
     }
     this.#tree.close();
   }
+}
+
+function placingsOf(names: readonly string[], digests: readonly string[]) {
+  return names.map((name, index) => ({ name, sha256: digests[index] ?? '' }));
 }
 
 /** The person may have moved or removed a folder since, or put something into it. */

@@ -16,62 +16,62 @@ export interface Move {
 }
 
 /**
- * Gives complete files their names without overwriting anything, numbering those that are taken; durable on return.
- * `announce` journals all their names before the first is tried. Returns the names.
+ * The names that are free for these: their own, or numbered ones. Only free names are announced: what has an announced
+ * name after a crash is ours.
  */
-export function putInPlace(folder: Folder, moves: readonly Move[], announce: (names: string[]) => void): string[] {
-  const wanted = moves.map((move) => move.wanted);
-  return takeNames(folder, wanted, false, announce, (name, index) => moveTo(folder, moves[index]?.temp ?? '', name));
+export function findFreeNames(folder: Folder, wanted: readonly string[]): string[] {
+  return wanted.map((name) => freeName(folder, name, false));
 }
 
-/** Makes a folder that was not there before, with the same care. */
-export function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): void {
-  const announceIt = ([name = '']: string[]) => announce(name);
-  takeNames(folder, [wanted], true, announceIt, (name) => makeFolder(folder, name));
-}
-
-/** @param take false if the name is taken after all */
-function takeNames(
+/**
+ * Gives complete files the names that were announced for them, without overwriting anything; durable on return. Where
+ * one was taken meanwhile, `announce` journals all names anew before the next is tried. Returns the names.
+ */
+export function putInPlace(
   folder: Folder,
-  wanted: readonly string[],
-  directory: boolean,
+  moves: readonly Move[],
+  announced: readonly string[],
   announce: (names: string[]) => void,
-  take: (name: string, index: number) => boolean,
 ): string[] {
-  const numbers = wanted.map(() => 0);
-  const names = [...wanted];
-  let left = wanted.map((_, index) => index);
-  while (left.length > 0) {
-    // Only free names are announced: what has an announced name after a crash is ours.
-    for (const index of left) {
-      const free = freeName(folder, wanted[index] ?? '', numbers[index] ?? 0, directory);
-      [names[index], numbers[index]] = [free.name, free.number];
-    }
-    announce([...names]);
+  const names = [...announced];
+  for (let left = moves.map((_, index) => index); left.length > 0; ) {
     folder.check();
-    left = left.filter((index) => !take(names[index] ?? '', index));
-    for (const index of left) numbers[index] = (numbers[index] ?? 0) + 1;
+    left = left.filter((index) => !moveTo(folder, moves[index]?.temp ?? '', names[index] ?? ''));
+    for (const index of left) names[index] = freeName(folder, moves[index]?.wanted ?? '', false);
+    if (left.length > 0) announce([...names]);
   }
   folder.sync();
   return names;
 }
 
-function freeName(folder: Folder, wanted: string, from: number, directory: boolean) {
-  for (let number = from; ; number++) {
+/** Makes a folder that was not there before, with the same care. */
+export function claimFolder(folder: Folder, wanted: string, announce: (name: string) => void): void {
+  let made = false;
+  while (!made) {
+    const name = freeName(folder, wanted, true);
+    announce(name);
+    folder.check();
+    made = makeFolder(folder, name);
+  }
+  folder.sync();
+}
+
+function freeName(folder: Folder, wanted: string, directory: boolean): string {
+  for (let number = 0; ; number++) {
     const name = numberedName(wanted, number, directory);
-    if (!lstatSync(folder.at(name), { throwIfNoEntry: false })) return { name, number };
+    if (!lstatSync(folder.at(name), { throwIfNoEntry: false })) return name;
   }
 }
 
 /** False if the name is taken. */
 function moveTo(folder: Folder, temp: string, name: string): boolean {
-  checkIsFile(folder, temp);
   try {
-    // A symlink in the place of `temp` would itself get the name: hence the look before, and the one after.
+    // A symlink in the place of `temp` would itself get the name: hence the look afterwards.
     linkSync(folder.at(temp), folder.at(name));
     checkLinked(folder, name);
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
+    if (errorCode(error) === 'ENOENT') checkIsFile(folder, temp);
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error;
     return moveWithoutLinks(folder, temp, name);
   }
@@ -101,6 +101,7 @@ function checkIsFile(folder: Folder, name: string): void {
 
 /** FAT and some network shares have no hard links: there an empty file claims the name and is renamed over. */
 function moveWithoutLinks(folder: Folder, temp: string, name: string): boolean {
+  checkIsFile(folder, temp);
   try {
     new OpenFile(folder.at(name), CREATE, FILE_OWNER_ONLY).close();
   } catch (error) {

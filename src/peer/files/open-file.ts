@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fsyncSync, ftruncateSync, futimesSync, openSync, writevSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, ftruncateSync, futimesSync, openSync, writeSync } from 'node:fs';
 
 /** An open file or folder. Closing it twice does no harm, though its number may be another's by then. */
 export class OpenFile {
@@ -14,12 +14,11 @@ export class OpenFile {
     return this.#fd;
   }
 
-  /** Everything in `parts`, one after the other, from `position` on. */
-  write(parts: readonly Buffer[], position: number): void {
-    const written = writevSync(this.#fd, parts, position);
-    const left = dropBytes(parts, written);
+  /** All of `bytes`, from `position` on. */
+  write(bytes: Buffer, position: number): void {
+    const written = writeSync(this.#fd, bytes, 0, bytes.length, position);
     // A nearly full disk takes a part; the next call says what is wrong.
-    if (left.length > 0) this.write(left, position + written);
+    if (written < bytes.length) this.write(bytes.subarray(written), position + written);
   }
 
   truncate(length: number): void {
@@ -44,13 +43,4 @@ export class OpenFile {
     this.#fd = -1;
     closeSync(fd);
   }
-}
-
-function dropBytes(parts: readonly Buffer[], count: number): Buffer[] {
-  let left = count;
-  return parts.flatMap((part) => {
-    const dropped = Math.min(left, part.length);
-    left -= dropped;
-    return dropped < part.length ? [part.subarray(dropped)] : [];
-  });
 }

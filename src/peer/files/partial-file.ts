@@ -17,24 +17,23 @@ export interface TempPlace {
 
 /** A file all of whose content is here. */
 export interface WholeFile {
-  parts: Buffer[];
-  sha256: Buffer;
+  bytes: Buffer;
+  /** Hex. */
+  sha256: string;
 }
 
-/** Writes a file, verified and durable. False, and nothing is left, if its content is not what `sha256` says. */
-export function receiveWhole(place: TempPlace, entry: ManifestEntry, file: WholeFile): boolean {
-  const partial = PartialFile.create(place);
+/** Writes a file, durable on return; its content has been verified. */
+export function writeWhole({ folder, name }: TempPlace, entry: ManifestEntry, bytes: Buffer): void {
+  folder.check();
+  const file = createAnew(folder.at(name));
   try {
-    if (file.parts.length > 0) partial.append(file.parts);
-    if (partial.digest().equals(file.sha256)) {
-      partial.seal(entry);
-      return true;
-    }
+    folder.check();
+    if (bytes.length > 0) file.write(bytes, 0);
+    setAttributes(file, entry);
+    file.sync();
   } finally {
-    partial.close();
+    file.close();
   }
-  unlinkSync(place.folder.at(place.name));
-  return false;
 }
 
 /** The temporary file that an entry is received into, with the running digest of what it holds. */
@@ -106,10 +105,10 @@ export class PartialFile {
     this.#file.truncate(offset);
   }
 
-  append(parts: readonly Buffer[]): void {
-    this.#file.write(parts, this.length);
+  append(bytes: Buffer): void {
+    this.#file.write(bytes, this.length);
     this.#known = [];
-    for (const part of parts) this.#digest.update(part);
+    this.#digest.update(bytes);
   }
 
   digest(): Buffer {

@@ -6,8 +6,8 @@ import { TEMP_PREFIX } from './local-name.js';
 export interface ReceiptStore {
   /** '' at first. */
   load(): string;
-  /** Durable on return. */
-  save(json: string): void;
+  /** Begins to keep it. It is durable when the function that this returns has returned; that throws if it could not. */
+  save(json: string): () => void;
 }
 
 /** An entry that was about to get its name, as `name` in its folder. */
@@ -73,11 +73,18 @@ export class ReceiptJournal {
     return name;
   }
 
-  /** Saves that the entries from `next` on are about to get these names, and all progress before them. */
-  announce(names: readonly { name: string; sha256: string }[]): void {
+  /**
+   * Begins to save that the entries from `next` on are about to get these names, and all progress before them. It is
+   * saved when the function that this returns has returned.
+   */
+  announce(names: readonly { name: string; sha256: string }[]): () => void {
     this.#notes.placing = names.map((each, index) => ({ entry: this.next + index, ...each, state: 'announced' }));
     this.#saved = false;
-    this.save();
+    const save = this.#store.save(this.#json());
+    return () => {
+      save();
+      this.#saved = true;
+    };
   }
 
   /** Saves that the announced entry `next` is to have another name than was announced. */
@@ -111,13 +118,18 @@ export class ReceiptJournal {
   }
 
   #placingNext(): Placing | undefined {
-    return this.#notes.placing.find(({ entry }) => entry === this.next);
+    const { placing } = this.#notes;
+    return placing[this.next - (placing[0]?.entry ?? 0)];
   }
 
   save(): void {
     if (this.#saved) return;
-    this.#store.save(JSON.stringify({ ...this.#notes, renamed: [...this.#renamed] }));
+    this.#store.save(this.#json())();
     this.#saved = true;
+  }
+
+  #json(): string {
+    return JSON.stringify({ ...this.#notes, renamed: [...this.#renamed] });
   }
 }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
@@ -114,16 +115,16 @@ export class Receiving {
     });
   }
 
-  /** `parts`, one after the other, are what the file holds from `offset` on. */
-  write(entry: number, offset: number, parts: Buffer[]): Promise<void> {
+  /** `bytes` are what the file holds from `offset` on. */
+  write(entry: number, offset: number, bytes: Buffer): Promise<void> {
     return this.#inTurn(() => {
       const { size } = this.#expect(entry);
       const held = this.#partial?.length ?? 0;
-      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      const { length } = bytes;
       if (offset !== held) throw new ProtocolError('data that do not follow what came before');
       if (length === 0 || held + length > size) throw new ProtocolError('more or less data than the manifest says');
       const partial = this.#partial ?? this.#create();
-      this.#orLetGo(() => partial.append(parts));
+      this.#orLetGo(() => partial.append(bytes));
     });
   }
 
@@ -155,23 +156,24 @@ export class Receiving {
   whole(first: number, files: readonly WholeFile[]): Promise<ReceivedFile[]> {
     return this.#inTurn(() => {
       this.#expect(first);
-      for (const [index, { parts }] of files.entries()) this.#checkWhole(first + index, parts);
+      for (const [index, { bytes }] of files.entries()) this.#checkWhole(first + index, bytes);
       // What an earlier run left of the first one; it was resumed at 0.
       this.#partial?.close();
       this.#partial = null;
       const group = files.slice(0, Math.min(MAX_GROUP, this.#destination.inOneFolder(files.length)));
-      const received = this.#orLetGo(() => this.#destination.landWhole(group));
-      if (received.length > 0) return received;
-      this.#state = 'idle';
-      throw new DigestMismatchError(this.#entries[first]?.path ?? '');
+      const wrong = group.findIndex(({ bytes, sha256 }) => hash('sha256', bytes) !== sha256);
+      if (wrong === 0) {
+        this.#state = 'idle';
+        throw new DigestMismatchError(this.#entries[first]?.path ?? '');
+      }
+      return this.#orLetGo(() => this.#destination.landWhole(wrong === -1 ? group : group.slice(0, wrong)));
     });
   }
 
-  #checkWhole(entry: number, parts: readonly Buffer[]): void {
+  #checkWhole(entry: number, bytes: Buffer): void {
     const expected = this.#entries[entry];
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
     if (!expected || expected.directory) throw new ProtocolError('data of another file than the next');
-    if (length !== expected.size) throw new ProtocolError('more or less data than the manifest says');
+    if (bytes.length !== expected.size) throw new ProtocolError('more or less data than the manifest says');
   }
 
   /** When all is in place: gives the folders their modes and times, and ends. */

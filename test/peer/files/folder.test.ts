@@ -23,7 +23,7 @@ function put(folder: Folder, name: string, content: string): void {
   const file = new OpenFile(folder.at(name), CREATE, 0o600);
   try {
     folder.check();
-    file.write([Buffer.from(content)], 0);
+    file.write(Buffer.from(content), 0);
   } finally {
     file.close();
   }

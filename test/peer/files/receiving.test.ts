@@ -54,7 +54,7 @@ async function send(receiving: Receiving, files: Record<number, string | Buffer>
 
 async function sendFile(receiving: Receiving, entry: number, content: string | Buffer) {
   const bytes = Buffer.from(content);
-  if (bytes.length > 0) await receiving.write(entry, 0, [bytes]);
+  if (bytes.length > 0) await receiving.write(entry, 0, bytes);
   return receiving.fileEnd(entry, bytes.length, digest(bytes));
 }
 
@@ -207,7 +207,7 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
     plant(into, { '../outside': 'secret' });
     await receiving.want();
     await receiving.resume(0, 0);
-    await receiving.write(0, 0, [Buffer.from('mine')]);
+    await receiving.write(0, 0, Buffer.from('mine'));
     const temp = join(into, tempsIn(into)[0] ?? '');
     replace(temp, () => symlinkSync('../outside', temp));
     await expect(receiving.fileEnd(0, 4, digest('mine'))).rejects.toThrow(/something else put in its place/);
@@ -242,11 +242,11 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
     const { receiving, into } = await begin([{ ...aFile('f', 10), mode: 0o666 }], undefined, undefined, kind);
     const { entry } = await receiving.want();
     await receiving.resume(entry, 0);
-    await receiving.write(0, 0, [Buffer.from('12345')]);
+    await receiving.write(0, 0, Buffer.from('12345'));
     const other = await begin([aFile('f', 10)], undefined, undefined, kind);
     await other.receiving.want();
     await other.receiving.resume(0, 0);
-    await other.receiving.write(0, 0, [Buffer.from('1')]);
+    await other.receiving.write(0, 0, Buffer.from('1'));
     expect(tempsIn(into)).toEqual([expect.stringMatching(/^\.turbo-beep-[0-9a-f]{32}$/)]);
     expect(tempsIn(into)).not.toEqual(tempsIn(other.into));
     expect(statSync(join(into, tempsIn(into)[0] ?? '')).mode & 0o7777).toBe(0o600);
@@ -265,11 +265,11 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
       await receiving.resume(2, 0);
       for (const [index, { directory }] of tree.entries()) {
         if (directory) continue;
-        await receiving.write(index, 0, [Buffer.from('x')]);
+        await receiving.write(index, 0, Buffer.from('x'));
         // The chosen folder, the current one and the file.
         expect(openFiles.below(into).length).toBeLessThanOrEqual(3);
         if (index === 18 && end !== 'complete') break;
-        await receiving.write(index, 1, [Buffer.from('x')]);
+        await receiving.write(index, 1, Buffer.from('x'));
         await receiving.fileEnd(index, 2, digest('xx'));
       }
       await receiving[end]();
@@ -290,7 +290,7 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
     ];
     const { receiving } = await begin(entries, base, memoryStore(), kind);
     await send(receiving, { 1: 'x' });
-    await receiving.write(5, 0, [Buffer.from('half')]);
+    await receiving.write(5, 0, Buffer.from('half'));
     expect(tempsIn(join(base, 'only/deep')).length).toBe(1);
     await receiving.discard();
     expect(survey(base)).toEqual({ 'd/': '', 'd/done': sha256('x'), 'mine/': '' });
@@ -300,30 +300,27 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
 describe('what the sender may not do', () => {
   const entries = [aFolder('d'), aFile('d/a', 4), aFile('b', 2)];
   const misdeeds: [what: string, act: (receiving: Receiving) => Promise<unknown>][] = [
-    ['send data without being asked', (r) => r.write(1, 0, [Buffer.from('x')])],
+    ['send data without being asked', (r) => r.write(1, 0, Buffer.from('x'))],
     ['end a file without being asked', (r) => r.fileEnd(1, 4, digest('x'))],
     ['resume without being asked', (r) => r.resume(1, 0)],
-    ['send data before resuming', (r) => r.want().then(() => r.write(1, 0, [Buffer.from('x')]))],
+    ['send data before resuming', (r) => r.want().then(() => r.write(1, 0, Buffer.from('x')))],
     ['resume twice', (r) => resumed(r).then(() => r.resume(1, 0))],
     ['resume another entry', (r) => r.want().then(() => r.resume(2, 0))],
     ['resume where there is no checkpoint', (r) => r.want().then(() => r.resume(1, 1))],
-    ['send a folder', (r) => resumed(r).then(() => r.write(0, 0, [Buffer.from('x')]))],
-    ['pass over a file', (r) => resumed(r).then(() => r.write(2, 0, [Buffer.from('x')]))],
-    ['send an entry that is not there', (r) => resumed(r).then(() => r.write(3, 0, [Buffer.from('x')]))],
-    ['leave a gap', (r) => resumed(r).then(() => r.write(1, 1, [Buffer.from('x')]))],
-    ['go back', (r) => written(r).then(() => r.write(1, 0, [Buffer.from('x')]))],
-    ['send nothing', (r) => resumed(r).then(() => r.write(1, 0, []))],
-    [
-      'send more than the manifest says',
-      (r) => resumed(r).then(() => r.write(1, 0, [Buffer.from('12'), Buffer.from('345')])),
-    ],
-    ['send more after the end', (r) => written(r).then(() => r.write(1, 2, [Buffer.from('345')]))],
+    ['send a folder', (r) => resumed(r).then(() => r.write(0, 0, Buffer.from('x')))],
+    ['pass over a file', (r) => resumed(r).then(() => r.write(2, 0, Buffer.from('x')))],
+    ['send an entry that is not there', (r) => resumed(r).then(() => r.write(3, 0, Buffer.from('x')))],
+    ['leave a gap', (r) => resumed(r).then(() => r.write(1, 1, Buffer.from('x')))],
+    ['go back', (r) => written(r).then(() => r.write(1, 0, Buffer.from('x')))],
+    ['send nothing', (r) => resumed(r).then(() => r.write(1, 0, Buffer.alloc(0)))],
+    ['send more than the manifest says', (r) => resumed(r).then(() => r.write(1, 0, Buffer.from('12345')))],
+    ['send more after the end', (r) => written(r).then(() => r.write(1, 2, Buffer.from('345')))],
     ['end a file early', (r) => written(r).then(() => r.fileEnd(1, 4, digest('1234')))],
     ['end a file at another size', (r) => written(r).then(() => r.fileEnd(1, 2, digest('12')))],
     ['end a file twice', (r) => finished(r).then(() => r.fileEnd(1, 4, digest('1234')))],
   ];
   const resumed = (r: Receiving) => r.want().then(() => r.resume(1, 0));
-  const written = (r: Receiving) => resumed(r).then(() => r.write(1, 0, [Buffer.from('12')]));
+  const written = (r: Receiving) => resumed(r).then(() => r.write(1, 0, Buffer.from('12')));
   const finished = (r: Receiving) => resumed(r).then(() => sendFile(r, 1, '1234'));
 
   it.each(misdeeds)('%s', async (_what, act) => {
@@ -343,7 +340,7 @@ describe('what the sender may not do', () => {
     const { receiving, into } = await begin([aFile('f', 3)]);
     await receiving.want();
     await receiving.resume(0, 0);
-    await receiving.write(0, 0, [Buffer.from('bad')]);
+    await receiving.write(0, 0, Buffer.from('bad'));
     const mismatch = receiving.fileEnd(0, 3, digest('yes'));
     await expect(mismatch).rejects.toThrow(DigestMismatchError);
     await expect(mismatch).rejects.toMatchObject({ entry: 'f' });
@@ -364,7 +361,7 @@ describe('going on', () => {
     const { receiving, into } = await begin(entries, undefined, store);
     await receiving.want();
     await receiving.resume(0, 0);
-    await receiving.write(0, 0, [content.subarray(0, length)]);
+    await receiving.write(0, 0, content.subarray(0, length));
     await receiving.suspend();
     return { store, into, temp: join(into, tempsIn(into)[0] ?? '') };
   }
@@ -373,13 +370,13 @@ describe('going on', () => {
     const { receiving } = await begin(entries);
     await receiving.want();
     await receiving.resume(0, 0);
-    await receiving.write(0, 0, [content.subarray(0, 2 * MIB)]);
-    await receiving.write(0, 2 * MIB, [content.subarray(2 * MIB, 2 * MIB + 1)]);
+    await receiving.write(0, 0, content.subarray(0, 2 * MIB));
+    await receiving.write(0, 2 * MIB, content.subarray(2 * MIB, 2 * MIB + 1));
     const { checkpoints } = await receiving.want();
     expect(checkpoints).toEqual([{ length: 2 * MIB + 1, sha256: digest(content.subarray(0, 2 * MIB + 1)) }]);
     expect(receiving.bytesInPlace).toBe(2 * MIB + 1);
     await receiving.resume(0, 2 * MIB + 1);
-    await receiving.write(0, 2 * MIB + 1, [content.subarray(2 * MIB + 1)]);
+    await receiving.write(0, 2 * MIB + 1, content.subarray(2 * MIB + 1));
     await receiving.fileEnd(0, content.length, digest(content));
   });
 
@@ -403,7 +400,7 @@ describe('going on', () => {
     );
     await receiving.resume(0, MIB);
     expect(receiving.bytesInPlace).toBe(MIB);
-    await receiving.write(0, MIB, [content.subarray(MIB)]);
+    await receiving.write(0, MIB, content.subarray(MIB));
     const { path } = await receiving.fileEnd(0, content.length, digest(content));
     expect(readFileSync(path).equals(content)).toBe(true);
   });
@@ -497,8 +494,8 @@ describe('going on', () => {
     const all = [
       receiving.want(),
       receiving.resume(0, 0),
-      receiving.write(0, 0, [Buffer.from('12')]),
-      receiving.write(0, 2, [Buffer.from('34')]),
+      receiving.write(0, 0, Buffer.from('12')),
+      receiving.write(0, 2, Buffer.from('34')),
       receiving.fileEnd(0, 4, digest('1234')),
       receiving.complete(),
     ];
@@ -540,7 +537,7 @@ describe('what the disk will not do', () => {
       await receiving.resume(0, 0);
       const writing = async () => {
         for (let at = 0; at < content.length; at += 65_536) {
-          await receiving.write(0, at, [content.subarray(at, at + 65_536)]);
+          await receiving.write(0, at, content.subarray(at, at + 65_536));
         }
       };
       await expect(writing()).rejects.toMatchObject({
@@ -554,7 +551,7 @@ describe('what the disk will not do', () => {
       const held = checkpoints.at(-1)?.length ?? 0;
       expect(held).toBeGreaterThan(MIB / 2);
       await receiving.resume(0, held);
-      await receiving.write(0, held, [content.subarray(held)]);
+      await receiving.write(0, held, content.subarray(held));
       await receiving.fileEnd(0, content.length, digest(content));
       expect(survey(disk)).toEqual({ f: sha256(content) });
     },
@@ -568,7 +565,7 @@ describe('what the disk will not do', () => {
       const receiving = await openReceiving([aFile('f', 1)], join(base, 'into'));
       await receiving.want();
       await receiving.resume(0, 0);
-      await expect(receiving.write(0, 0, [Buffer.from('x')])).rejects.toMatchObject({
+      await expect(receiving.write(0, 0, Buffer.from('x'))).rejects.toMatchObject({
         exitCode: ExitCode.transferIncomplete,
         message: expect.stringContaining('permission denied'),
       });

@@ -1,21 +1,12 @@
 import type { ReceivedFile, Receiving } from '../../../../src/peer/files/receiving.js';
 import type { OwnPiece } from './pieces.js';
 
-const RECORD_BYTES = 16_384;
-
 /** Hands one piece over as a session would; resolves to the received file at a file's end. */
 export async function hand(piece: OwnPiece, receiving: Receiving): Promise<ReceivedFile | null> {
   if (piece.kind === 'resume') await receiving.resume(piece.entry, piece.offset);
-  else if (piece.kind === 'data') await receiving.write(piece.entry, piece.offset, split(piece.bytes));
+  else if (piece.kind === 'data') await receiving.write(piece.entry, piece.offset, piece.bytes);
   else return receiving.fileEnd(piece.entry, piece.size, piece.sha256);
   return null;
-}
-
-/** As TLS delivers a chunk. */
-function split(bytes: Buffer): Buffer[] {
-  return Array.from({ length: Math.ceil(bytes.length / RECORD_BYTES) }, (_, index) =>
-    bytes.subarray(index * RECORD_BYTES, (index + 1) * RECORD_BYTES),
-  );
 }
 
 /** Hands over all files together that follow each other and are whole, as a session does that has them already. */
@@ -24,7 +15,7 @@ export async function handTogether(
   receiving: Receiving,
   tell: (file: ReceivedFile) => void,
 ): Promise<void> {
-  const waiting: { entry: number; parts: Buffer[]; sha256: Buffer }[] = [];
+  const waiting: { entry: number; bytes: Buffer; sha256: string }[] = [];
   const handOver = async () => {
     while (waiting[0]) {
       const done = await receiving.whole(waiting[0].entry, waiting);
@@ -41,7 +32,8 @@ export async function handTogether(
     if (piece.kind === 'resume' || !follows) await handOver();
     if (piece.kind === 'resume') await receiving.resume(piece.entry, piece.offset);
     else if (data[0] === undefined || data[0].offset === 0) {
-      waiting.push({ entry: piece.entry, parts: data.map(({ bytes }) => bytes), sha256: piece.sha256 });
+      const bytes = Buffer.concat(data.map((each) => each.bytes));
+      waiting.push({ entry: piece.entry, bytes, sha256: piece.sha256.toString('hex') });
     } else {
       for (const part of parts) {
         const file = await hand(part, receiving);
