@@ -88,7 +88,8 @@ export type ItemBody =
   | { kind: 'accept'; transfer: string }
   | { kind: 'decline'; transfer: string; reason: string }
   | { kind: 'cancel'; transfer: string; reason: string }
-  | { kind: 'done'; transfer: string }
+  /** `skipped`: absent or 0 if no file was. */
+  | { kind: 'done'; transfer: string; skipped?: number }
   /** As succession.ts makes it, in hex. */
   | { kind: 'succession'; statement: string };
 
@@ -129,6 +130,7 @@ export type PeerMessage =
   | Want
   | { kind: 'resume'; stream: number; entry: number; offset: number }
   | { kind: 'fileEnd'; stream: number; entry: number; size: number; sha256: Buffer }
+  | { kind: 'skip'; stream: number; entry: number }
   | { kind: 'consumed'; stream: number; bytes: number }
   | { kind: 'ping'; nonce: number }
   | { kind: 'pong'; nonce: number }

@@ -17,6 +17,9 @@ const SIGNALLING_ONLY = 'signalling-only';
 export const DISAPPEAR = 'disappear';
 /** A feature: the sender understands the item of that name. */
 export const SUCCESSION = 'succession';
+/** A feature: the sender can receive a transfer of which files are left out. */
+export const SKIP = 'skip';
+const FEATURES = [SUCCESSION, DISAPPEAR, SKIP];
 
 /** The smaller peer id is the TLS client on every path, whoever dialled: both know it without asking anyone. */
 export function roleOf(myId: string, peerId: string): Role {
@@ -108,7 +111,7 @@ function helloOf(o: SecondHandshake, group: string): Hello {
   return {
     kind: 'hello',
     version: PROTOCOL_VERSION,
-    features: o.signallingOnly ? [SUCCESSION, DISAPPEAR, SIGNALLING_ONLY] : [SUCCESSION, DISAPPEAR],
+    features: o.signallingOnly ? [...FEATURES, SIGNALLING_ONLY] : FEATURES,
     runId: o.runId,
     journalId: o.journalId,
     group,

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
@@ -302,6 +303,32 @@ describe('in the middle of a transfer', () => {
     expect(await alice.next('error')).toMatchObject({ code: 7, transfer, message: expect.stringContaining('big') });
     await bothHear('cancelled', transfer, alice, bob);
     await expect.poll(() => readdirSync(pair.path('into'))).toEqual([]);
+  });
+
+  it('some of what is being sent may change: all else arrives, and both are told by name what did not', async () => {
+    plant(pair.folder, { 'd/a': 'first', 'd/b': noise(24 * MIB), 'd/c': 'other', 'd/z': 'last' });
+    const held = await stretchWire();
+    const full = held.holdAfter(8 * MIB);
+    const options = ['--json', ...OVER_WIRE];
+    const alice = start(['send', pair.path('d'), ...pair.peerOptions('alice'), ...options]);
+    const taking = ['receive', '--into', pair.path('into'), '--yes', '--once'];
+    const bob = start([...taking, ...pair.peerOptions('bob'), ...options]);
+    const { transfer } = await alice.next('offered');
+    await full;
+    appendFileSync(pair.path('d/b'), 'more');
+    rmSync(pair.path('d/z'));
+    held.release();
+    for (const person of [alice, bob]) {
+      for (const file of ['d/b', 'd/z']) {
+        const error = await person.next((event) => event.event === 'error' && event.file === file);
+        expect(error).toMatchObject({ code: 7, transfer, message: expect.stringContaining(`"${file}"`) });
+        expect(error.hint).toMatch(/again/);
+      }
+      expect(await person.next('cancelled')).toMatchObject({ transfer, skipped: 2 });
+      expect((await person.exited).code).toBe(7);
+      expect(person.events.some(({ event }) => event === 'transferred')).toBe(false);
+    }
+    expect(survey(pair.path('into'))).toEqual({ 'd/': '', 'd/a': sha256('first'), 'd/c': sha256('other') });
   });
 
   it.runIf(smallDisk.possible)('the disk may fill up: it goes on when there is room again', async () => {

@@ -50,6 +50,7 @@ export const PEER_MESSAGES: PeerMessage[] = [
   { kind: 'want', transfer: TRANSFER, stream: 1, entry: 1, checkpoints: [{ length: 2, sha256: BYTES }] },
   { kind: 'resume', stream: 1, entry: 1, offset: 2 },
   { kind: 'fileEnd', stream: 1, entry: 1, size: 3, sha256: BYTES },
+  { kind: 'skip', stream: 1, entry: 1 },
   { kind: 'consumed', stream: 1, bytes: 1024 },
   { kind: 'ping', nonce: 7 },
   { kind: 'pong', nonce: 7 },

@@ -67,7 +67,7 @@ const itemBodies: OfEachKind<ItemBody> = {
   accept: fc.record({ transfer: hexOf(16) }),
   decline: fc.record({ transfer: hexOf(16), reason: text }),
   cancel: fc.record({ transfer: hexOf(16), reason: text }),
-  done: fc.record({ transfer: hexOf(16) }),
+  done: fc.record({ transfer: hexOf(16), skipped: u32 }),
   succession: fc.record({ statement: fc.integer({ min: 0, max: 8192 }).map((length) => 'ab'.repeat(length)) }),
 };
 
@@ -108,6 +108,7 @@ const peerMessages: OfEachKind<PeerMessage> = {
   }),
   resume: fc.record({ stream: u32, entry: u32, offset: u64 }),
   fileEnd: fc.record({ stream: u32, entry: u32, size: u64, sha256: bytesOf(32) }),
+  skip: fc.record({ stream: u32, entry: u32 }),
   consumed: fc.record({ stream: u32, bytes: u64 }),
   ping: fc.record({ nonce: u32 }),
   pong: fc.record({ nonce: u32 }),

@@ -6,11 +6,14 @@ import { type CrossingError, packError } from './thread/crossing-error.js';
 export type Step =
   | { kind: 'resume'; entry: number; offset: number }
   | { kind: 'data'; entry: number; offset: number; at: number; length: number }
-  | { kind: 'fileEnd'; entry: number; size: number; sha256: string };
+  | { kind: 'fileEnd'; entry: number; size: number; sha256: string }
+  | { kind: 'skip'; entry: number };
 
 /** What came of a batch of steps. */
 export interface Taken {
   received: ReceivedFile[];
+  /** Entries that the sender left out. */
+  skipped: number[];
   /** What it counts for in the stream's window. */
   consumed: number;
   /** What kept the rest from being carried out. */
@@ -19,7 +22,7 @@ export interface Taken {
 
 /** Carries out `steps` in their order; those that are whole files and follow each other, together. */
 export async function takeSteps(steps: readonly Step[], bytes: Buffer, receiving: Receiving): Promise<Taken> {
-  const taken: Taken = { received: [], consumed: 0, failure: null };
+  const taken: Taken = { received: [], skipped: [], consumed: 0, failure: null };
   try {
     for (let next = 0; next < steps.length; ) {
       const files = wholeFilesFrom(next, steps, bytes);
@@ -90,6 +93,10 @@ async function takeOne(step: Step | undefined, bytes: Buffer, taken: Taken, rece
     case 'fileEnd':
       taken.received.push(await receiving.fileEnd(step.entry, step.size, Buffer.from(step.sha256, 'hex')));
       taken.consumed += FILE_END_COST;
+      break;
+    case 'skip':
+      await receiving.skip(step.entry);
+      taken.skipped.push(step.entry);
       break;
   }
   return 1;

@@ -89,12 +89,17 @@ export class Destination {
     return this.#journal.next;
   }
 
-  /** Of the files in place. */
+  /** Of the files in place, and of those that were left out. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** No file is missing. Folders may be. */
+  /** How many files the sender has left out. */
+  get skipped(): number {
+    return this.#journal.skipped;
+  }
+
+  /** No file is missing but those left out. Folders may be. */
   get hasAllFiles(): boolean {
     let next = this.next;
     while (this.#entries[next]?.directory) next++;
@@ -194,6 +199,13 @@ export class Destination {
     landing.folder.sync();
     landing.announced();
     return this.#putInPlace(landing);
+  }
+
+  /** The next file is not going to come. */
+  skip(): void {
+    this.#removeTemp(this.next);
+    this.#bytes += this.#entry(this.next).size;
+    this.#journal.skip();
   }
 
   /** How many of the next `count` files, none of them a folder, lie in the same one. */

@@ -25,6 +25,8 @@ interface Notes {
   /** Of files, several that follow each other; of folders, one. */
   placing: Placing[];
   renamed: [entry: number, name: string][];
+  /** How many entries before `next` are not in place, and are not going to be. Absent: none. */
+  skipped?: number;
 }
 
 /**
@@ -61,6 +63,11 @@ export class ReceiptJournal {
   /** Local names of the top-level folders whose own were taken. */
   get renamed(): ReadonlyMap<number, string> {
     return this.#renamed;
+  }
+
+  /** How many of the entries before `next` were left out. */
+  get skipped(): number {
+    return this.#notes.skipped ?? 0;
   }
 
   /** Nobody can guess it before the file exists, and it is found again after a crash without having been saved. */
@@ -110,6 +117,12 @@ export class ReceiptJournal {
     this.save();
   }
 
+  /** Entry `next` is not going to come. Not saved at once: if that is lost, it is wanted, and left out, again. */
+  skip(): void {
+    this.#notes.skipped = this.skipped + 1;
+    this.advance();
+  }
+
   /** Entry `next` needs nothing more. Not saved at once. */
   advance(): void {
     this.#tempNames.delete(this.#notes.next);
@@ -149,7 +162,7 @@ function parseNotes(json: string): Notes {
   throw new UserError(ExitCode.transferIncomplete, 'the notes of how far this transfer has come are damaged', hint);
 }
 
-function isWhole({ secret, next, placing, renamed }: Notes): boolean {
+function isWhole({ secret, next, placing, renamed, skipped = 0 }: Notes): boolean {
   const isPlacing = (each: Placing) =>
     isIndex(each.entry) &&
     isName(each.name) &&
@@ -158,6 +171,7 @@ function isWhole({ secret, next, placing, renamed }: Notes): boolean {
   return (
     /^[0-9a-f]{32}$/.test(secret) &&
     isIndex(next) &&
+    isIndex(skipped) &&
     placing.every(isPlacing) &&
     renamed.every(([entry, name]) => isIndex(entry) && isName(name))
   );

@@ -65,6 +65,7 @@ export class ThreadedReceiving {
   readonly #onEnd: () => void;
   #bytesInPlace = 0;
   #finished = false;
+  #skipped = 0;
   #ended = false;
   readonly #recovered: ReceivedFile[] = [];
 
@@ -88,6 +89,10 @@ export class ThreadedReceiving {
 
   get finished(): boolean {
     return this.#finished;
+  }
+
+  get skipped(): number {
+    return this.#skipped;
   }
 
   get recovered(): readonly ReceivedFile[] {
@@ -137,9 +142,10 @@ export class ThreadedReceiving {
     this.#onEnd();
   }
 
-  #hear<T>({ value, bytesInPlace, finished, recovered }: Told<T>): T {
+  #hear<T>({ value, bytesInPlace, finished, skipped, recovered }: Told<T>): T {
     this.#bytesInPlace = bytesInPlace;
     this.#finished = finished;
+    this.#skipped = skipped;
     this.#recovered.push(...recovered);
     return value;
   }

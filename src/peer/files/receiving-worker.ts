@@ -14,6 +14,8 @@ export interface Told<T> {
   value: T;
   bytesInPlace: number;
   finished: boolean;
+  /** How many files were left out so far. */
+  skipped: number;
   /** Those not told of before. */
   recovered: ReceivedFile[];
 }
@@ -95,10 +97,10 @@ function find(number: number): Opened {
 
 function tell<T>(number: number, value: T): Told<T> {
   const each = find(number);
-  const { bytesInPlace, finished } = each.receiving;
+  const { bytesInPlace, finished, skipped } = each.receiving;
   const recovered = each.receiving.recovered.slice(each.recoveredTold);
   each.recoveredTold += recovered.length;
-  return { value, bytesInPlace, finished, recovered };
+  return { value, bytesInPlace, finished, skipped, recovered };
 }
 
 function close(number: number): Told<void> {

@@ -28,7 +28,7 @@ export interface ReceivingOptions {
 
 /**
  * One transfer on its way to disk. After open(), and again after every break, comes want(), then what the sender
- * answers: resume(), write() and fileEnd(), in the manifest's order. Calls are carried out one after the other.
+ * answers: resume(), write() and fileEnd() or skip(), in the manifest's order. Calls are carried out one after the other.
  * They reject with a ProtocolError for what the sender may not do, and with a UserError (7) for what the disk would not
  * do; after either, want() goes on from what is there.
  */
@@ -73,9 +73,14 @@ export class Receiving {
     return this.#destination.bytes + (this.#partial?.length ?? 0);
   }
 
-  /** No file is missing any more: what is left is complete(). */
+  /** No file is missing any more but those left out: what is left is complete(). */
   get finished(): boolean {
     return this.#destination.hasAllFiles;
+  }
+
+  /** How many files the sender has left out. */
+  get skipped(): number {
+    return this.#destination.skipped;
   }
 
   /**
@@ -167,6 +172,16 @@ export class Receiving {
         throw new DigestMismatchError(this.#entries[first]?.path ?? '');
       }
       return this.#orLetGo(() => this.#destination.landWhole(wrong === -1 ? group : group.slice(0, wrong)));
+    });
+  }
+
+  /** The sender leaves this file out: what has come of it goes, and the next one follows. */
+  skip(entry: number): Promise<void> {
+    return this.#inTurn(() => {
+      this.#expect(entry);
+      this.#partial?.close();
+      this.#partial = null;
+      this.#orLetGo(() => this.#destination.skip());
     });
   }
 

@@ -7,6 +7,7 @@ import type { ReaderCalls } from './reader-worker.js';
 import { SHA256_BYTES } from './running-digest.js';
 import { newSlot } from './slot.js';
 import type { SlotPiece, Wanted } from './source-stream.js';
+import { unpackError } from './thread/crossing-error.js';
 import type { Thread } from './thread/thread.js';
 import type { Turn } from './turns.js';
 
@@ -17,7 +18,9 @@ export type Piece =
   | { kind: 'resume'; entry: number; offset: number }
   /** `frame` has room for a data frame's header before the content. */
   | { kind: 'data'; entry: number; offset: number; frame: Buffer }
-  | { kind: 'fileEnd'; entry: number; size: number; sha256: Buffer };
+  | { kind: 'fileEnd'; entry: number; size: number; sha256: Buffer }
+  /** `why`: a SourceChangedError for a file that is not what was offered, a UserError (7) for one that cannot be read. */
+  | { kind: 'skip'; entry: number; why: Error };
 
 /** The files of one offer, as a stream that can begin again anywhere, read by a thread of its own. */
 export class Sending {
@@ -39,8 +42,7 @@ export class Sending {
 
   /**
    * Everything from where the receiver's content agrees to the end of the manifest, some pieces at a time, read ahead.
-   * Their memory is overwritten when the next ones are asked for. Throws a ProtocolError for an impossible want, a
-   * SourceChangedError for a file that is not what was offered, a UserError (7) for one that cannot be read.
+   * Their memory is overwritten when the next ones are asked for. Throws a ProtocolError for an impossible want.
    */
   async *pieces(wanted: Wanted, signal: AbortSignal): AsyncGenerator<Piece[], void> {
     checkWanted(wanted, this.entries);
@@ -150,6 +152,8 @@ function inSlot(piece: SlotPiece, slot: SharedArrayBuffer): Piece {
       const { kind, entry, size, at } = piece;
       return { kind, entry, size, sha256: Buffer.from(slot, at, SHA256_BYTES) };
     }
+    case 'skip':
+      return { ...piece, why: unpackError(piece.why) };
   }
 }
 

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import { DATA_CHUNK_BYTES } from '../../protocol/constants.js';
+import { UserError } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
+import { SourceChangedError } from './file-errors.js';
 import { RecentDigests } from './recent-digests.js';
 import { RunningDigest, SHA256_BYTES } from './running-digest.js';
 import { Slot } from './slot.js';
 import { SourceFile } from './source-file.js';
+import { type CrossingError, packError } from './thread/crossing-error.js';
 import { FULL, type Step, type Turn, takeTurn } from './turns.js';
 
 /** How often a file is looked at while it is read. Before its end is told it is looked at in any case. */
@@ -24,7 +27,9 @@ export interface Wanted {
 export type SlotPiece =
   | { kind: 'resume'; entry: number; offset: number }
   | { kind: 'data'; entry: number; offset: number; at: number; length: number }
-  | { kind: 'fileEnd'; entry: number; size: number; at: number };
+  | { kind: 'fileEnd'; entry: number; size: number; at: number }
+  /** The file is not what was offered, or cannot be read: nothing more comes of it. */
+  | { kind: 'skip'; entry: number; why: CrossingError };
 
 /** The files of one offer, and what is known of those that were read last. */
 export class Sources {
@@ -60,7 +65,7 @@ export class SourceStream {
     this.#work = wanted ? this.#pieces(wanted) : this.#warmUp();
   }
 
-  /** The next pieces, as many as fit. Throws a SourceChangedError or, if a file cannot be read, a UserError (7). */
+  /** The next pieces, as many as fit. */
   takeTurn(slot: SharedArrayBuffer): Turn<SlotPiece> {
     this.#slot = new Slot(slot);
     return takeTurn(this.#work);
@@ -75,8 +80,26 @@ export class SourceStream {
     const { entries } = this.#sources;
     for (const [index, entry] of entries.entries()) {
       if (index < first) continue;
-      if (!entry.directory) yield* this.#file(index, entry, index === first ? checkpoints : null);
+      if (!entry.directory) yield* this.#fileOrSkip(index, entry, index === first ? checkpoints : null);
       else if (index === first) yield { kind: 'resume', entry: index, offset: 0 };
+    }
+  }
+
+  *#fileOrSkip(
+    index: number,
+    entry: ManifestEntry,
+    checkpoints: readonly Checkpoint[] | null,
+  ): Generator<Step<SlotPiece>, void> {
+    let mustResume = checkpoints !== null;
+    try {
+      for (const step of this.#file(index, entry, checkpoints)) {
+        if (step !== null && step !== FULL) mustResume = false;
+        yield step;
+      }
+    } catch (error) {
+      if (!(error instanceof SourceChangedError || error instanceof UserError)) throw error;
+      if (mustResume) yield { kind: 'resume', entry: index, offset: 0 };
+      yield { kind: 'skip', entry: index, why: packError(error) };
     }
   }
 

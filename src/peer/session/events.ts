@@ -18,7 +18,8 @@ export type SessionEvent =
   | ProgressEvent
   | { event: 'file'; transfer: string; name: string; path: string; bytes: number; sha256: string }
   | { event: 'transferred'; transfer: string }
-  | { event: 'cancelled'; transfer: string; by: 'me' | 'peer'; reason?: string }
+  /** `skipped`: the transfer is over, and all has arrived but so many files, which the sender had to leave out. */
+  | { event: 'cancelled'; transfer: string; by: 'me' | 'peer'; reason?: string; skipped?: number }
   /** How long messages are to live after delivery, 0 for ever: proposed, or settled. */
   | { event: 'disappearing'; what: 'proposed' | 'agreed' | 'refused'; by: 'me' | 'peer'; seconds: number }
   /** A message has lived its time and is gone from this side's journal; the other side has a clock of its own. */
@@ -30,7 +31,8 @@ export type SessionEvent =
   /** From now on the peer is known here by this key (`peer`), or we are there (`me`). */
   | { event: 'succeeded'; whose: 'me' | 'peer'; id: string }
   | StatusEvent
-  | { event: 'error'; code: number; message: string; hint: string; transfer?: string }
+  /** `file`: it is left out of that transfer, which goes on. */
+  | { event: 'error'; code: number; message: string; hint: string; transfer?: string; file?: string }
   | { event: 'bye' };
 
 export interface MessageEvent {

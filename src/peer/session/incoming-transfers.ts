@@ -2,16 +2,17 @@ import { existsSync } from 'node:fs';
 import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
-import type { ManifestEntry, PeerMessage } from '../../protocol/messages.js';
+import type { ManifestEntry } from '../../protocol/messages.js';
 import { DigestMismatchError } from '../files/file-errors.js';
 import type { ReceivedFile } from '../files/receiving.js';
 import { ReceivingThread, type ThreadedReceiving } from '../files/receiving-thread.js';
 import { collectLessOften } from './heap-growth.js';
 import { IncomingOffers } from './incoming-offers.js';
 import type { TransferRecord } from './journal/journal.js';
+import { LeftOut } from './left-out.js';
 import { ProgressReport } from './progress-report.js';
-import { ReceivingRun } from './receiving-run.js';
-import { type AfterCommit, type TransferContext, transferTrouble } from './transfer-context.js';
+import { type FileStep, ReceivingRun } from './receiving-run.js';
+import { type AfterCommit, endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
 import { Troubles } from './trouble.js';
 
 /** After a full disk, say: the next try. */
@@ -37,6 +38,7 @@ export class IncomingTransfers {
   readonly #stale = new Set<string>();
   /** Files that an event has told of: those of an earlier run come again with each link. */
   readonly #told = new WeakSet<ReceivedFile>();
+  readonly #leftOut: LeftOut;
   readonly #closing = new AbortController();
   #link: Link | null = null;
   #lastStream = 0;
@@ -44,6 +46,7 @@ export class IncomingTransfers {
   constructor(context: TransferContext, defaultInto: string) {
     this.#context = context;
     this.#defaultInto = defaultInto;
+    this.#leftOut = new LeftOut(context.emit);
     this.offers = new IncomingOffers(context, defaultInto, (record) => this.#begin(record));
   }
 
@@ -91,7 +94,7 @@ export class IncomingTransfers {
     }
   }
 
-  step(message: Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>): void {
+  step(message: FileStep): void {
     this.#runs.get(message.stream)?.step(message);
   }
 
@@ -124,6 +127,7 @@ export class IncomingTransfers {
     const receiving = await this.#open(record, entries);
     if (link !== this.#link || link.closed) return;
     const progress = new ProgressReport(transfer, record.bytes, this.#context.emit);
+    const leftOut = new Set<number>();
     const nameOf = (entry: number) => entries[entry]?.path ?? '';
     const run = new ReceivingRun({
       transfer,
@@ -133,9 +137,13 @@ export class IncomingTransfers {
       handlers: {
         onProgress: (entry) => progress.update(nameOf(entry), receiving.bytesInPlace),
         onFile: (file) => this.#fileInPlace(transfer, file),
+        onSkip: (entry) => {
+          leftOut.add(entry);
+          this.#skipped(transfer, nameOf(entry));
+        },
         onComplete: () => {
-          progress.finish(nameOf(entries.length - 1));
-          this.#complete(transfer);
+          progress.finish(nameOf(entries.findLastIndex((_, entry) => !leftOut.has(entry))));
+          this.#complete(transfer, receiving.skipped);
         },
         onFailure: (error) => this.#failed(transfer, error),
       },
@@ -151,6 +159,11 @@ export class IncomingTransfers {
     this.#troubles.forget(transfer);
     const { name, path: local, bytes, sha256 } = file;
     this.#context.emit({ event: 'file', transfer, name, path: local, bytes, sha256 });
+  }
+
+  #skipped(transfer: string, name: string): void {
+    const message = `"${name}" cannot be sent as it was offered, and is left out`;
+    this.#leftOut.tell(transfer, name, { message, hint: 'Ask for it to be sent again.' });
   }
 
   async #stopRuns(transfer: string): Promise<void> {
@@ -194,16 +207,17 @@ export class IncomingTransfers {
     await receiving?.suspend();
   }
 
-  #complete(transfer: string): void {
+  #complete(transfer: string, skipped: number): void {
     const { journal, outbox, emit } = this.#context;
     this.#receivings.delete(transfer);
     const record = journal.transfer(transfer);
     if (record?.state !== 'accepted') return;
     journal.transaction(() => {
-      journal.saveTransfer({ ...record, state: 'finished', outcome: 'transferred' });
-      journal.append({ kind: 'done', transfer }, Date.now());
+      journal.saveTransfer({ ...record, state: 'finished', ...endWithout(skipped, 'peer') });
+      journal.append({ kind: 'done', transfer, skipped }, Date.now());
     });
-    emit({ event: 'transferred', transfer });
+    if (skipped > 0) this.#leftOut.end(transfer, 'peer', skipped);
+    else emit({ event: 'transferred', transfer });
     outbox.flush();
   }
 

@@ -1,17 +1,20 @@
 import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
-import type { PeerMessage, Want } from '../../protocol/messages.js';
+import type { ItemBody, PeerMessage, Want } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import { SourceChangedError } from '../files/file-errors.js';
 import { ReaderThread } from '../files/reader-thread.js';
 import { Sending } from '../files/sending.js';
 import type { TransferRecord } from './journal/journal.js';
+import { LeftOut } from './left-out.js';
 import { OutgoingOffers } from './outgoing-offers.js';
 import { SendingRun } from './sending-run.js';
-import { type AfterCommit, type TransferContext, transferTrouble } from './transfer-context.js';
+import { type AfterCommit, endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
 
 /** Each is journalled until it is acknowledged: a peer that means ill must not fill the disk by wanting what never was. */
 const MAX_SAID_GONE = 1000;
+const SEND_AGAIN = 'Send it again when it no longer changes.';
+
 /** The files that this side sends: streams what the receiver wants for as long as there is a link. */
 export class OutgoingTransfers {
   readonly offers: OutgoingOffers;
@@ -23,10 +26,12 @@ export class OutgoingTransfers {
   readonly #running = new Map<string, Promise<void>>();
   /** Transfers that were wanted and are gone here. */
   readonly #saidGone = new Set<string>();
+  readonly #leftOut: LeftOut;
   #link: Link | null = null;
 
   constructor(context: TransferContext) {
     this.#context = context;
+    this.#leftOut = new LeftOut(context.emit);
     this.offers = new OutgoingOffers(context, this.#reader);
   }
 
@@ -52,27 +57,32 @@ export class OutgoingTransfers {
   }
 
   /** The receiver accepted, declined, or has everything. Inside the journal's transaction. */
-  settle(record: TransferRecord, kind: 'accept' | 'decline' | 'done', reason: string): AfterCommit {
+  settle(record: TransferRecord, item: Extract<ItemBody, { kind: 'accept' | 'decline' | 'done' }>): AfterCommit {
     const { journal, emit } = this.#context;
     const { transfer } = record;
-    switch (kind) {
+    switch (item.kind) {
       case 'accept':
         if (record.state !== 'offered') return () => {};
         journal.saveTransfer({ ...record, state: 'accepted' });
         return () => emit({ event: 'accepted', transfer, into: null });
-      case 'decline':
+      case 'decline': {
+        const reason = sanitiseLine(item.reason);
         journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
         return () => {
           this.#forget(transfer);
           emit({ event: 'declined', transfer, ...(reason && { reason }) });
         };
-      case 'done':
-        journal.saveTransfer({ ...record, state: 'finished', outcome: 'transferred' });
+      }
+      case 'done': {
+        const { skipped = 0 } = item;
+        journal.saveTransfer({ ...record, state: 'finished', ...endWithout(skipped, 'me') });
         return () => {
           this.#runOf(transfer)?.finish();
           this.#forget(transfer);
-          emit({ event: 'transferred', transfer });
+          if (skipped > 0) this.#leftOut.end(transfer, 'me', skipped);
+          else emit({ event: 'transferred', transfer });
         };
+      }
     }
   }
 
@@ -93,15 +103,21 @@ export class OutgoingTransfers {
     if (before && before.transfer !== want.transfer) throw new ProtocolError('one stream for two transfers');
     this.#stopRun(want.transfer);
     // A want says so too, and may overtake an acceptance that waits for its turn in the outbox.
-    this.#context.journal.transaction(() => this.settle(record, 'accept', ''))();
+    this.#context.journal.transaction(() => this.settle(record, { kind: 'accept', transfer: want.transfer }))();
     const { emit } = this.#context;
-    const run = new SendingRun({ link, want, total: record.bytes, sending: this.#sendingOf(record), emit });
+    const onSkip = (file: string, why: Error) => this.#skipped(want.transfer, file, why);
+    const run = new SendingRun({ link, want, total: record.bytes, sending: this.#sendingOf(record), emit, onSkip });
     this.#runs.set(want.stream, run);
     const ended = this.#running.get(want.transfer) ?? Promise.resolve();
     this.#running.set(
       want.transfer,
       ended.then(() => run.run()).catch((error) => this.#failed(record, error)),
     );
+  }
+
+  #skipped(transfer: string, file: string, why: Error): void {
+    const hint = why instanceof UserError ? why.hint : SEND_AGAIN;
+    this.#leftOut.tell(transfer, file, { message: `${why.message}, and is left out`, hint });
   }
 
   /**
@@ -146,6 +162,7 @@ export class OutgoingTransfers {
     this.#sendings.get(transfer)?.close();
     this.#sendings.delete(transfer);
     this.#running.delete(transfer);
+    this.#leftOut.forget(transfer);
   }
 
   #stopRun(transfer: string): void {
@@ -156,7 +173,7 @@ export class OutgoingTransfers {
     }
   }
 
-  /** A source that cannot be sent any more ends the whole transfer: the receiver was promised something else. */
+  /** What cannot be sent any more, and cannot be left out either, ends the transfer: the receiver was promised something else. */
   #failed(record: TransferRecord, error: unknown): void {
     if (error instanceof ProtocolError) {
       this.#link?.destroy(error);
@@ -183,7 +200,7 @@ export class OutgoingTransfers {
       event: 'error',
       code: ExitCode.transferIncomplete,
       message: reason,
-      hint: 'Send it again when it no longer changes.',
+      hint: error instanceof UserError ? error.hint : SEND_AGAIN,
       transfer,
     });
     emit({ event: 'cancelled', transfer, by: 'me', reason });

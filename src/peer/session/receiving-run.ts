@@ -7,14 +7,17 @@ import { type ReceivingSlot, SLOT_BYTES } from '../files/receiving-slots.js';
 import type { ThreadedReceiving } from '../files/receiving-thread.js';
 import { unpackError } from '../files/thread/crossing-error.js';
 
-type Waiting =
-  | { kind: 'data'; entry: number; offset: number; parts: Buffer[]; length: number }
-  | Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>;
+/** What is said of a file beside its data. */
+export type FileStep = Extract<PeerMessage, { kind: 'resume' | 'fileEnd' | 'skip' }>;
+
+type Waiting = { kind: 'data'; entry: number; offset: number; parts: Buffer[]; length: number } | FileStep;
 
 export interface ReceivingRunHandlers {
   onProgress(entry: number): void;
   onFile(file: ReceivedFile): void;
-  /** Everything is in place. */
+  /** The sender leaves it out. */
+  onSkip(entry: number): void;
+  /** Everything that was not left out is in place. */
   onComplete(): void;
   onFailure(error: unknown): void;
 }
@@ -83,7 +86,7 @@ export class ReceivingRun {
     this.#push({ kind: 'data', ...chunk, parts });
   }
 
-  step(message: Extract<PeerMessage, { kind: 'resume' | 'fileEnd' }>): void {
+  step(message: FileStep): void {
     this.#push(message);
   }
 
@@ -139,6 +142,7 @@ export class ReceivingRun {
     for (const waiting of this.#waiting.splice(0, this.#batchLength())) {
       const last = steps.at(-1);
       if (waiting.kind === 'resume') steps.push({ kind: 'resume', entry: waiting.entry, offset: waiting.offset });
+      else if (waiting.kind === 'skip') steps.push({ kind: 'skip', entry: waiting.entry });
       else if (waiting.kind === 'fileEnd') steps.push({ ...waiting, sha256: waiting.sha256.toString('hex') });
       else {
         const { entry, offset, length } = waiting;
@@ -166,7 +170,7 @@ export class ReceivingRun {
         if (bytes > SLOT_BYTES) break;
       }
       count += 1;
-      if (waiting.kind !== 'fileEnd') continue;
+      if (waiting.kind !== 'fileEnd' && waiting.kind !== 'skip') continue;
       ended = count;
       sinceEnd = 0;
     }
@@ -175,10 +179,12 @@ export class ReceivingRun {
 
   async #take(steps: Step[], slot: ReceivingSlot): Promise<void> {
     try {
-      const { received, consumed, failure } = await this.#receiving.take(steps, slot);
+      const { received, skipped, consumed, failure } = await this.#receiving.take(steps, slot);
       for (const file of received) this.#handlers.onFile(file);
+      for (const entry of skipped) this.#handlers.onSkip(entry);
       if (failure) throw unpackError(failure);
-      if (!this.#stopped) this.#tellConsumed(consumed, steps.at(-1)?.entry ?? 0);
+      const last = steps.findLast(({ kind }) => kind !== 'skip');
+      if (!this.#stopped && last) this.#tellConsumed(consumed, last.entry);
       if (this.#receiving.finished) await this.#complete();
     } catch (error) {
       if (this.#stopped) return;

@@ -3,6 +3,7 @@ import { DATA_HEAD_BYTES } from '../../protocol/data-frames.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { ManifestEntry, Want } from '../../protocol/messages.js';
+import { SKIP } from '../../protocol/peer-handshake.js';
 import type { Piece, Sending } from '../files/sending.js';
 import type { SessionEvent } from './events.js';
 import { ProgressReport } from './progress-report.js';
@@ -24,6 +25,8 @@ export class SendingRun {
   readonly #entries: readonly ManifestEntry[];
   readonly #window: SendWindow;
   readonly #progress: ProgressReport;
+  readonly #onSkip: (file: string, why: Error) => void;
+  readonly #maySkip: boolean;
   readonly #stopping = new AbortController();
   #base = 0;
   #sent = 0;
@@ -32,6 +35,8 @@ export class SendingRun {
   readonly #fileEnds: number[] = [];
   #filesTakenIn = 0;
   #entry = 0;
+  /** How far the present file has been sent. */
+  #at = 0;
   #wake: () => void = () => {};
   /** Frames that the network stack has not yet taken. */
   #lent = 0;
@@ -40,13 +45,23 @@ export class SendingRun {
     this.#wake();
   };
 
-  /** `total`: bytes of the whole transfer. */
-  constructor(o: { link: Link; want: Want; total: number; sending: Sending; emit(event: SessionEvent): void }) {
+  /** `total`: bytes of the whole transfer. `onSkip`: the receiver was told that it does not get this file. */
+  constructor(o: {
+    link: Link;
+    want: Want;
+    total: number;
+    sending: Sending;
+    emit(event: SessionEvent): void;
+    onSkip(file: string, why: Error): void;
+  }) {
     this.transfer = o.want.transfer;
     this.#link = o.link;
     this.#want = o.want;
     this.#sending = o.sending;
     this.#entries = o.sending.entries;
+    this.#onSkip = o.onSkip;
+    const files = o.sending.entries.filter(({ directory }) => !directory);
+    this.#maySkip = files.length > 1 && o.link.facts.hello.features.includes(SKIP);
     this.#window = new SendWindow(() => o.link.minRttMs);
     this.#progress = new ProgressReport(this.transfer, o.total, o.emit);
   }
@@ -82,7 +97,10 @@ export class SendingRun {
     this.#wake();
   }
 
-  /** Ends when all is sent, or quietly when stopped. Rejects as Sending does. */
+  /**
+   * Ends when all is sent, or quietly when stopped. Rejects as Sending does, and with what is wrong with a file if there is
+   * no other, or the receiver cannot do without it.
+   */
   async run(): Promise<void> {
     const { signal } = this.#stopping;
     try {
@@ -99,14 +117,16 @@ export class SendingRun {
 
   async #send(piece: Piece): Promise<void> {
     const { stream } = this.#want;
-    this.#entry = piece.entry;
+    if (piece.kind !== 'skip') this.#entry = piece.entry;
     switch (piece.kind) {
       case 'resume':
+        this.#at = piece.offset;
         this.#base = piece.offset + this.#entries.slice(0, piece.entry).reduce((sum, { size }) => sum + size, 0);
         this.#link.send({ kind: 'resume', stream, entry: piece.entry, offset: piece.offset });
         break;
       case 'data':
         await this.#sendData(piece);
+        this.#at = piece.offset + piece.frame.length - DATA_HEAD_BYTES;
         break;
       case 'fileEnd':
         await this.#untilAllowed();
@@ -114,6 +134,16 @@ export class SendingRun {
         this.#link.send({ kind: 'fileEnd', stream, entry: piece.entry, size: piece.size, sha256: piece.sha256 });
         this.#count(FILE_END_COST);
         this.#fileEnds.push(this.#sent);
+        this.#at = 0;
+        break;
+      case 'skip':
+        if (!this.#maySkip) throw piece.why;
+        await this.#untilAllowed();
+        if (this.#stopping.signal.aborted) return;
+        this.#link.send({ kind: 'skip', stream, entry: piece.entry });
+        this.#base += (this.#entries[piece.entry]?.size ?? 0) - this.#at;
+        this.#at = 0;
+        this.#onSkip(this.#nameOf(piece.entry), piece.why);
         break;
     }
   }

@@ -4,7 +4,7 @@ import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
 import type { ItemBody, ManifestEntry } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { SessionEvent } from './events.js';
-import type { Journal } from './journal/journal.js';
+import type { Journal, TransferRecord } from './journal/journal.js';
 import type { Outbox } from './outbox.js';
 
 /** What both directions of file transfer share of the session. */
@@ -40,6 +40,14 @@ export function transferTrouble(transfer: string, error: unknown): SessionEvent 
     hint: error instanceof UserError ? error.hint : 'The transfer goes on by itself when it can.',
     transfer,
   };
+}
+
+/** How a transfer is noted to have ended, `skipped` files of which its sender left out. */
+export function endWithout(
+  skipped: number,
+  sender: 'me' | 'peer',
+): Pick<TransferRecord, 'outcome'> & { cancelledBy?: 'me' | 'peer' } {
+  return skipped > 0 ? { outcome: 'cancelled', cancelledBy: sender } : { outcome: 'transferred' };
 }
 
 /** Room for an entry's numbers and tags on the wire, beside its path. */

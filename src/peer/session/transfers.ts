@@ -8,6 +8,7 @@ import { IncomingTransfers } from './incoming-transfers.js';
 import type { TransferRecord } from './journal/journal.js';
 import type { ContentMessage } from './links.js';
 import { OutgoingTransfers } from './outgoing-transfers.js';
+import type { FileStep } from './receiving-run.js';
 import { type AfterCommit, type TransferContext, type TransferItem, unknownTransfer } from './transfer-context.js';
 
 /** What people are told of a manifest that is not shown whole. */
@@ -71,12 +72,12 @@ export class Transfers {
         if (record.direction !== 'send') throw new ProtocolError(`${item.kind} of what was not offered`);
         // Both sides may have ended it at the same time, each in its own way: the first word here counts.
         if (record.state === 'finished') return () => {};
-        return this.outgoing.settle(record, item.kind, item.kind === 'decline' ? sanitiseLine(item.reason) : '');
+        return this.outgoing.settle(record, item);
       }
     }
   }
 
-  message(message: Extract<ContentMessage, { kind: 'want' | 'resume' | 'fileEnd' | 'consumed' }>): void {
+  message(message: Extract<ContentMessage, { kind: 'want' | 'consumed' }> | FileStep): void {
     switch (message.kind) {
       case 'want':
         this.outgoing.want(message);

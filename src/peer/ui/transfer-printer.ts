@@ -63,7 +63,8 @@ export class TransferPrinter {
       if (entry) this.#showProgress(entry, event);
       return;
     }
-    if (entry && event.event === 'transferred') this.#finishFile();
+    if (entry && isComplete(event)) this.#finishFile();
+    if (event.event === 'error' && event.file !== undefined && event.file === this.#showing?.name) this.#endFile();
     if (entry && event.event === 'offer') this.say(withoutLast(offerLines(entry, this.#peerName)));
     const lines = isNews ? eventLines(event, this.#peerName, entry) : undefined;
     if (lines) this.say(lines);
@@ -82,6 +83,10 @@ export class TransferPrinter {
     const { progress, entry } = this.#showing;
     const { name, size } = this.#readerOf(entry).read(progress);
     this.#printer.live(fileProgressRow({ name, bytes: size, size }, progress, this.#printer.columns));
+    this.#endFile();
+  }
+
+  #endFile(): void {
     this.#printer.settle();
     this.#showing = undefined;
   }
@@ -93,6 +98,10 @@ export class TransferPrinter {
     this.#readers.set(entry.transfer, reader);
     return reader;
   }
+}
+
+function isComplete(event: SessionEvent): boolean {
+  return event.event === 'transferred' || (event.event === 'cancelled' && event.skipped !== undefined);
 }
 
 /** Of an offer's text, all but how to answer it in the chat. */

@@ -163,6 +163,7 @@ function tellTransfer(event: SessionEvent, entry: TransferEntry, peerName: strin
     case 'declined':
       return [`${mine ? peerName : 'You'} declined ${title}${because(event.reason)}.`, mine ? 'warn' : 'dim'];
     case 'cancelled':
+      if (event.skipped) return [withoutWords(entry, title, peerName, event.skipped), 'warn'];
       // With a reason of our own it was not the person who did.
       if (event.by === 'me' && event.reason) return [`Ended the transfer of ${title}.`, 'warn'];
       return [`${event.by === 'me' ? 'You' : peerName} cancelled ${title}${because(event.reason)}.`, 'warn'];
@@ -171,6 +172,13 @@ function tellTransfer(event: SessionEvent, entry: TransferEntry, peerName: strin
     default:
       return undefined;
   }
+}
+
+function withoutWords(entry: TransferEntry, title: string, peerName: string, skipped: number): string {
+  const but = `but for ${countOf(skipped, 'file')} left out`;
+  return entry.direction === 'send'
+    ? `${peerName} has ${title}, ${but}.`
+    : `Received ${title}${whereTo(entry)}, ${but}.`;
 }
 
 function receivedWords(entry: TransferEntry, title: string): string {

@@ -87,7 +87,7 @@ it('tells what came of a batch before what went wrong in it, and takes no more u
   const [taken, after] = await Promise.all([receiving.take(wrong, slot), receiving.take(stepsOf(next, 3, ['']), next)]);
   expect(taken.received.map(({ name }) => name)).toEqual(['d/a']);
   expect(taken.failure && unpackError(taken.failure)).toBeInstanceOf(DigestMismatchError);
-  expect(after).toEqual({ received: [], consumed: 0, failure: null });
+  expect(after).toEqual({ received: [], skipped: [], consumed: 0, failure: null });
   expect((await receiving.want()).entry).toBe(2);
 });
 

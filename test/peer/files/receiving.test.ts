@@ -297,6 +297,41 @@ describe.each(kinds)('a transfer (%s folders)', (kind) => {
   });
 });
 
+describe('a file that the sender leaves out', () => {
+  const entries = [aFolder('d'), aFile('d/a', 4), aFile('d/b', 4), aFile('d/c', 4)];
+
+  it('is not there, nor what had come of it, and all others are', async () => {
+    const { receiving, into } = await begin(entries);
+    await receiving.want();
+    await receiving.resume(1, 0);
+    await sendFile(receiving, 1, 'aaaa');
+    await receiving.write(2, 0, Buffer.from('bb'));
+    await receiving.skip(2);
+    expect(receiving.bytesInPlace).toBe(8);
+    await sendFile(receiving, 3, 'cccc');
+    expect(receiving.finished).toBe(true);
+    expect(receiving.skipped).toBe(1);
+    await receiving.complete();
+    expect(survey(into)).toEqual({ 'd/': '', 'd/a': sha256('aaaa'), 'd/c': sha256('cccc') });
+  });
+
+  it('stays left out in the next run, if that is noted; else it is wanted again', async () => {
+    const base = scratchFolder();
+    const store = memoryStore();
+    const first = await begin(entries, base, store);
+    await first.receiving.want();
+    await first.receiving.resume(1, 0);
+    await first.receiving.skip(1);
+    const killed = await begin(entries, base, { ...memoryStore(), json: store.json });
+    expect(await killed.receiving.want()).toMatchObject({ entry: 1 });
+    expect(killed.receiving.skipped).toBe(0);
+    await first.receiving.suspend();
+    const next = await begin(entries, base, store);
+    expect(await next.receiving.want()).toMatchObject({ entry: 2 });
+    expect(next.receiving.skipped).toBe(1);
+  });
+});
+
 describe('what the sender may not do', () => {
   const entries = [aFolder('d'), aFile('d/a', 4), aFile('b', 2)];
   const misdeeds: [what: string, act: (receiving: Receiving) => Promise<unknown>][] = [
@@ -317,6 +352,10 @@ describe('what the sender may not do', () => {
     ['send more after the end', (r) => written(r).then(() => r.write(1, 2, Buffer.from('345')))],
     ['end a file early', (r) => written(r).then(() => r.fileEnd(1, 4, digest('1234')))],
     ['end a file at another size', (r) => written(r).then(() => r.fileEnd(1, 2, digest('12')))],
+    ['leave out another file than the next', (r) => resumed(r).then(() => r.skip(2))],
+    ['leave out a folder', (r) => resumed(r).then(() => r.skip(0))],
+    ['leave out a file without being asked', (r) => r.skip(1)],
+    ['leave out a file that has come', (r) => finished(r).then(() => r.skip(1))],
     ['end a file twice', (r) => finished(r).then(() => r.fileEnd(1, 4, digest('1234')))],
   ];
   const resumed = (r: Receiving) => r.want().then(() => r.resume(1, 0));

@@ -1,8 +1,10 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { setTimeout as pass } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
+import { SourceChangedError } from '../../../src/peer/files/file-errors.js';
 import { readManifest } from '../../../src/peer/files/manifest.js';
 import { SendingRun } from '../../../src/peer/session/sending-run.js';
 import { MAX_FRAME_PEER } from '../../../src/protocol/constants.js';
@@ -66,8 +68,8 @@ async function send(folder: string, delays: readonly number[]): Promise<Map<stri
   });
   const link = new Link(new FramedStream(network, peerCodec, MAX_FRAME_PEER), facts, 5);
   onTestFinished(() => link.destroy(new LinkClosedError('the test is over')));
-  const run = new SendingRun({ link, want, total: 0, sending: openSending(manifest), emit: () => {} });
   const ignore = () => {};
+  const run = new SendingRun({ link, want, total: 0, sending: openSending(manifest), emit: ignore, onSkip: ignore });
   link.attach({
     onMessage: ignore,
     onData: ignore,
@@ -99,4 +101,21 @@ it('sends what is in the files, however long the network takes to take it, in wh
     ),
     { numRuns: 6 },
   );
+});
+
+it.each([
+  ['the receiver cannot do without it', [], { a: 'one', b: 'two' }],
+  ['there is no other', ['skip'], { a: 'one' }],
+])('ends with what is wrong with a file if %s', async (_why, features, files) => {
+  const folder = scratchFolder();
+  plant(folder, files);
+  const manifest = await readManifest([folder], reader, never);
+  rmSync(join(folder, 'a'));
+  const network = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const hello = { ...facts.hello, features };
+  const link = new Link(new FramedStream(network, peerCodec, MAX_FRAME_PEER), { ...facts, hello }, 5);
+  onTestFinished(() => link.destroy(new LinkClosedError('the test is over')));
+  const ignore = () => {};
+  const run = new SendingRun({ link, want, total: 0, sending: openSending(manifest), emit: ignore, onSkip: ignore });
+  await expect(run.run()).rejects.toThrow(SourceChangedError);
 });

@@ -5,6 +5,7 @@ import type { OwnPiece } from './pieces.js';
 export async function hand(piece: OwnPiece, receiving: Receiving): Promise<ReceivedFile | null> {
   if (piece.kind === 'resume') await receiving.resume(piece.entry, piece.offset);
   else if (piece.kind === 'data') await receiving.write(piece.entry, piece.offset, piece.bytes);
+  else if (piece.kind === 'skip') await receiving.skip(piece.entry);
   else return receiving.fileEnd(piece.entry, piece.size, piece.sha256);
   return null;
 }
@@ -29,8 +30,8 @@ export async function handTogether(
     if (piece.kind === 'data') continue;
     const data = parts.filter((part) => part.kind === 'data');
     const follows = waiting.length === 0 || piece.entry === (waiting.at(-1)?.entry ?? 0) + 1;
-    if (piece.kind === 'resume' || !follows) await handOver();
-    if (piece.kind === 'resume') await receiving.resume(piece.entry, piece.offset);
+    if (piece.kind !== 'fileEnd' || !follows) await handOver();
+    if (piece.kind !== 'fileEnd') await hand(piece, receiving);
     else if (data[0] === undefined || data[0].offset === 0) {
       const bytes = Buffer.concat(data.map((each) => each.bytes));
       waiting.push({ entry: piece.entry, bytes, sha256: piece.sha256.toString('hex') });

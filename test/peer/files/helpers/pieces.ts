@@ -15,6 +15,7 @@ export async function* ownPieces(sending: Sending, wanted: Wanted, signal: Abort
 export function own(piece: Piece): OwnPiece {
   switch (piece.kind) {
     case 'resume':
+    case 'skip':
       return piece;
     case 'data': {
       const { kind, entry, offset, frame } = piece;
