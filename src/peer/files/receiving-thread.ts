@@ -50,7 +50,10 @@ export class ReceivingThread {
 
   #running(): Thread<ReceivingCalls> {
     if (!this.#thread || this.#thread.ended) {
-      const answers: NotesAnswers = { save: (number, notes) => this.#stores.get(number)?.save(notes) };
+      const answers: NotesAnswers = {
+        // What a store returns need not be fit to cross between threads.
+        save: (number, notes) => void this.#stores.get(number)?.save(notes),
+      };
       this.#thread = new Thread(new URL('./receiving-worker.js', import.meta.url), answers);
     }
     return this.#thread;
