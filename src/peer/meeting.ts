@@ -40,6 +40,8 @@ export interface MeetingOptions {
   memory: { load(): string; save(text: string): void };
   /** Lower is better. */
   preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number;
+  /** The peer is there: a link may come at any moment. */
+  onIntroduced(): void;
   addLink(link: Link, generation: number): void;
   emit(event: SessionEvent): void;
   /** The mediator admits our successor now. */
@@ -218,6 +220,7 @@ export class Meeting {
     this.#race.start(introduction, connection, (link) => this.#o.addLink(link, generation));
     this.#improvement.looking();
     this.#meetAgain.introduced(this.#o.activeLink() !== null);
+    this.#o.onIntroduced();
   }
 
   #waiting(): void {

@@ -176,6 +176,7 @@ export class Rendezvous {
       },
       activeLink: () => this.session.active?.link ?? null,
       preferenceOf: (facts) => this.session.preferenceOf(facts),
+      onIntroduced: () => ifCurrent(() => this.session.prepare()),
       addLink: (link, generation) => {
         if (turn === this.#turn) this.session.add(link, generation);
         else link.destroy(new LinkClosedError('the keys have changed meanwhile'));

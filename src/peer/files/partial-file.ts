@@ -42,6 +42,8 @@ export class PartialFile {
   #digest = new RunningDigest();
   /** The digests at the checkpoints, after the file was read again. */
   #known: RunningDigest[] = [];
+  /** The file as it was when it was read again; null once this has written to it. */
+  #asRead: string | null = null;
 
   private constructor(file: OpenFile) {
     this.#file = file;
@@ -79,11 +81,22 @@ export class PartialFile {
     const found = fstatSync(this.#file.fd);
     // More than one name means that writing here would change a file that is not ours alone.
     if (!found.isFile() || found.nlink !== 1 || found.size > size) return false;
+    this.#asRead = this.#version();
     for (const length of checkpointLengths(found.size)) {
       if (!(await digestUpTo(length, this.#file.fd, this.#digest, signal))) break;
       this.#known.push(this.#digest.copy());
     }
     return true;
+  }
+
+  /** Somebody has written to the file, or taken it away, since it was read again. */
+  wasChanged(): boolean {
+    return this.#asRead !== null && this.#asRead !== this.#version();
+  }
+
+  #version(): string {
+    const { size, mtimeNs, ctimeNs } = fstatSync(this.#file.fd, { bigint: true });
+    return `${size} ${mtimeNs} ${ctimeNs}`;
   }
 
   get length(): number {
@@ -102,12 +115,14 @@ export class PartialFile {
     if (!digest) throw new Error(`no checkpoint at ${offset}`);
     this.#digest = digest;
     this.#known = [];
+    this.#asRead = null;
     this.#file.truncate(offset);
   }
 
   append(bytes: Buffer): void {
     this.#file.write(bytes, this.length);
     this.#known = [];
+    this.#asRead = null;
     this.#digest.update(bytes);
   }
 

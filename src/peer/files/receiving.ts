@@ -100,6 +100,7 @@ export class Receiving {
       this.#destination.makeFolders();
       const entry = this.#destination.next;
       const wanted = this.#entries[entry];
+      if (this.#partial?.wasChanged()) this.#letGo();
       if (wanted && !this.#partial) {
         this.#partial = await PartialFile.reopen(this.#destination.temp(), wanted.size, this.#signal);
       }

@@ -1,7 +1,7 @@
 import type { RunningDigest } from './running-digest.js';
 
 /** At one for each chunk this reaches back further than a link's window does. */
-const KEPT = 512;
+export const REMEMBERED = 1024;
 
 /** Remembers running digests of what was sent last, so that going back a little needs no reading from the start. */
 export class RecentDigests {
@@ -9,7 +9,7 @@ export class RecentDigests {
 
   keep(entry: number, digest: RunningDigest): void {
     this.#kept.push({ entry, digest: digest.copy() });
-    if (this.#kept.length > KEPT) this.#kept.shift();
+    if (this.#kept.length > REMEMBERED) this.#kept.shift();
   }
 
   /** A copy of the longest one of `entry` that covers no more than `length` bytes. */

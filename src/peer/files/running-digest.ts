@@ -1,14 +1,16 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { MAX_CHECKPOINTS } from '../../protocol/constants.js';
 import { OpenFile } from './open-file.js';
 import { READ_ONLY } from './open-flags.js';
 
 export const SHA256_BYTES = 32;
-const MIN_SPACING = 1024 * 1024;
-/** What was just read is hashed while the processor still has it at hand. */
-const READ_BYTES = 256 * 1024;
+/** Checkpoints lie at multiples of it, but for the last. */
+const CHECKPOINT_UNIT = 1024 * 1024;
+/** What is sent again from a checkpoint is at most this part more than what differs, and a unit. */
+const SENT_AGAIN = 1 / 64;
+/** What was just read is hashed while it lies in the cache that a processor has to itself. */
+export const HASHED_PIECE_BYTES = 64 * 1024;
 /** After so many bytes others have their turn: whoever wants to stop this, for one. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
@@ -48,7 +50,7 @@ export async function digestUpTo(
   digest: RunningDigest,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, Math.max(length - digest.length, 0)));
+  const buffer = Buffer.allocUnsafeSlow(Math.min(HASHED_PIECE_BYTES, Math.max(length - digest.length, 0)));
   for (let turnEnds = digest.length + TURN_BYTES; digest.length < length; ) {
     signal.throwIfAborted();
     const wanted = Math.min(buffer.length, length - digest.length);
@@ -62,10 +64,18 @@ export async function digestUpTo(
   return true;
 }
 
-/** Where checkpoints of a file lie of which `length` bytes are there: evenly spaced, and one at the exact end. */
+/**
+ * Where checkpoints of a file lie of which `length` bytes are there, rising: one at the exact end, the others the denser
+ * the closer they are to it. Some 300 for 4 GiB, and fewer than MAX_CHECKPOINTS for any file.
+ */
 export function checkpointLengths(length: number): number[] {
-  const spacing = MIN_SPACING * Math.max(1, Math.ceil(length / MIN_SPACING / MAX_CHECKPOINTS));
-  return Array.from({ length: Math.ceil(length / spacing) }, (_, index) => Math.min((index + 1) * spacing, length));
+  const lengths: number[] = [];
+  for (let at = length; at > 0; ) {
+    lengths.push(at);
+    const back = Math.max(1, (length - at) * SENT_AGAIN);
+    at = Math.floor((at - back) / CHECKPOINT_UNIT) * CHECKPOINT_UNIT;
+  }
+  return lengths.reverse();
 }
 
 /** SHA-256, in hex, of the first `length` bytes of the file at `path`; of less if it is shorter. Follows no symlink. */

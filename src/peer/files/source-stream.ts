@@ -3,8 +3,8 @@ import { DATA_CHUNK_BYTES } from '../../protocol/constants.js';
 import { UserError } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
 import { SourceChangedError } from './file-errors.js';
-import { RecentDigests } from './recent-digests.js';
-import { RunningDigest, SHA256_BYTES } from './running-digest.js';
+import { REMEMBERED, RecentDigests } from './recent-digests.js';
+import { HASHED_PIECE_BYTES, RunningDigest, SHA256_BYTES } from './running-digest.js';
 import { Slot } from './slot.js';
 import { SourceFile } from './source-file.js';
 import { type CrossingError, packError } from './thread/crossing-error.js';
@@ -15,7 +15,7 @@ const CHECK_EVERY_BYTES = 16 * 1024 * 1024;
 /** Reading less than this again costs next to nothing. */
 const WORTH_REMEMBERING_BYTES = 1024 * 1024;
 /** What is only hashed is read in pieces that stay in the processor's cache until they are. */
-const scratch = Buffer.allocUnsafeSlow(DATA_CHUNK_BYTES);
+const scratch = Buffer.allocUnsafeSlow(HASHED_PIECE_BYTES);
 
 /** What the receiver has: all entries before `entry`, and these prefixes of that one. */
 export interface Wanted {
@@ -167,8 +167,10 @@ export class SourceStream {
     const file = this.#sources.open(entry);
     try {
       const digest = new RunningDigest();
+      // The receiver may be slower to read what it has, and have much less: what is near to any length is remembered.
+      const spacing = Math.max(WORTH_REMEMBERING_BYTES, Math.ceil(entry.size / REMEMBERED));
       while (digest.length < entry.size) {
-        yield* digestUpTo(Math.min(digest.length + WORTH_REMEMBERING_BYTES, entry.size), file, digest);
+        yield* digestUpTo(Math.min(digest.length + spacing, entry.size), file, digest);
         this.#sources.recent.keep(0, digest);
       }
     } finally {

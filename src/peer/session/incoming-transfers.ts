@@ -50,12 +50,21 @@ export class IncomingTransfers {
     this.offers = new IncomingOffers(context, defaultInto, (record) => this.#begin(record));
   }
 
+  /** Reads what an earlier run has left of everything that was accepted. */
+  prepare(): void {
+    for (const record of this.#accepted()) {
+      const { transfer } = record;
+      if (this.#starting.has(transfer)) continue;
+      // Whatever fails is met again, and told, when there is a link.
+      const prepared = this.#prepare(record).catch(() => void this.#stale.add(transfer));
+      this.#starting.set(transfer, prepared);
+    }
+  }
+
   /** Goes on with everything that was accepted. */
   start(link: Link): void {
     this.#link = link;
-    for (const record of this.#context.journal.transfers()) {
-      if (record.direction === 'receive' && record.state === 'accepted') this.#begin(record);
-    }
+    for (const record of this.#accepted()) this.#begin(record);
   }
 
   stop(): void {
@@ -106,6 +115,12 @@ export class IncomingTransfers {
     return this.#receivings.get(transfer)?.bytesInPlace ?? 0;
   }
 
+  #accepted(): TransferRecord[] {
+    return this.#context.journal
+      .transfers()
+      .filter(({ direction, state }) => direction === 'receive' && state === 'accepted');
+  }
+
   #begin(record: TransferRecord): void {
     const link = this.#link;
     if (!link) return;
@@ -115,6 +130,13 @@ export class IncomingTransfers {
     const before = this.#starting.get(transfer) ?? Promise.resolve();
     const started = before.then(() => this.#run(record, link, stream)).catch((error) => this.#failed(transfer, error));
     this.#starting.set(transfer, started);
+  }
+
+  async #prepare(record: TransferRecord): Promise<void> {
+    // Without a folder there is nothing to read, and who knows when there will be something to put into one.
+    if (!existsSync(this.#folderOf(record))) return;
+    const receiving = await this.#open(record, this.#context.journal.manifest(record.transfer));
+    await receiving.want();
   }
 
   async #run(record: TransferRecord, link: Link, stream: number): Promise<void> {

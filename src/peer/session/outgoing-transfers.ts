@@ -35,12 +35,17 @@ export class OutgoingTransfers {
     this.offers = new OutgoingOffers(context, this.#reader);
   }
 
-  start(link: Link): void {
-    this.#link = link;
+  /** Reads what the receiver, which has been started anew as well, may have of an earlier run. */
+  prepare(): void {
     for (const record of this.#context.journal.transfers()) {
       const isOfEarlierRun = record.state === 'accepted' && !this.#sendings.has(record.transfer);
       if (record.direction === 'send' && isOfEarlierRun && record.entries === 1) this.#sendingOf(record).warmUp();
     }
+  }
+
+  start(link: Link): void {
+    this.#link = link;
+    this.prepare();
   }
 
   /** Stops every stream; the receiver says again what it wants when there is a link again. */

@@ -124,6 +124,11 @@ export class Session {
     this.#disappearing.start();
   }
 
+  /** A link may come at any moment: begins what does not need it yet, and takes long. */
+  prepare(): void {
+    this.#transfers.prepare();
+  }
+
   /** Of two links the session would rather have the lower. */
   preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number {
     return this.#connection.preferenceOf(facts);

@@ -28,6 +28,12 @@ export class Transfers {
     this.outgoing = new OutgoingTransfers(context);
   }
 
+  /** What both sides have of files that were on their way is read while the link is being opened. */
+  prepare(): void {
+    this.outgoing.prepare();
+    this.incoming.prepare();
+  }
+
   start(link: Link): void {
     this.outgoing.start(link);
     this.incoming.start(link);

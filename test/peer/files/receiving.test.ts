@@ -466,6 +466,21 @@ describe('going on', () => {
     ]);
   });
 
+  it('reads again what somebody has changed since it was read', async () => {
+    const { store, into, temp } = await interruptedAt(MIB + 5);
+    const { receiving } = await begin(entries, into, store);
+    expect((await receiving.want()).checkpoints).toHaveLength(2);
+    const altered = noise(MIB + 5);
+    writeFileSync(temp, altered);
+    const { checkpoints } = await receiving.want();
+    expect(checkpoints.at(-1)).toEqual({ length: altered.length, sha256: digest(altered) });
+    rmSync(temp);
+    expect(await receiving.want()).toEqual({ entry: 0, checkpoints: [] });
+    await receiving.resume(0, 0);
+    await sendFile(receiving, 0, content);
+    expect(survey(into)).toEqual({ f: sha256(content) });
+  });
+
   it.each<[what: string, change: (temp: string, base: string) => void]>([
     ['longer than the file', (temp) => truncateSync(temp, content.length + 1)],
     ['gone', (temp) => rmSync(temp)],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { RecentDigests } from '../../../src/peer/files/recent-digests.js';
+import { REMEMBERED, RecentDigests } from '../../../src/peer/files/recent-digests.js';
 import { RunningDigest } from '../../../src/peer/files/running-digest.js';
 
 function digestsOf(entry: number, lengths: number[], into = new RecentDigests()): RecentDigests {
@@ -33,9 +33,9 @@ it('gives a copy, so that the remembered one stays what it was', () => {
 it('forgets the oldest first', () => {
   const recent = digestsOf(
     0,
-    Array.from({ length: 600 }, (_, index) => index + 1),
+    Array.from({ length: REMEMBERED + 88 }, (_, index) => index + 1),
   );
   expect(recent.longestWithin(0, 88)).toBe(null);
   expect(recent.longestWithin(0, 89)?.length).toBe(89);
-  expect(recent.longestWithin(0, 600)?.length).toBe(600);
+  expect(recent.longestWithin(0, REMEMBERED + 88)?.length).toBe(REMEMBERED + 88);
 });

@@ -244,6 +244,7 @@ export class TwoSessions {
   async link({ path = 'tcp-direct', generation, signallingOnly = false, ...wiring }: LinkSetup = {}): Promise<Wire> {
     const number = generation ?? this.#generation + 1;
     this.#generation = number;
+    for (const { session } of [this.small, this.great]) session.prepare();
     const wire = await Wire.open(wiring);
     this.#wires.push(wire);
     const [one, other] = wire.ends;
