@@ -23,6 +23,7 @@ export class Thread<Served extends Calls> {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();
   #calls = 0;
+  #stopping = false;
   #ended = false;
 
   /** `file`: a script that calls serveCalls(). `answers`: what it may ask of this thread, answered at once. */
@@ -73,12 +74,14 @@ export class Thread<Served extends Calls> {
       return settle(answer) as Told<Served, Name>;
     } finally {
       this.#waiting.delete(call.number);
-      if (this.#waiting.size === 0) this.#worker.unref();
+      // Whoever waits for its end keeps the process alive until then.
+      if (this.#waiting.size === 0 && !this.#stopping) this.#worker.unref();
     }
   }
 
   /** Ends it at once, whatever it is doing; its files are closed when this resolves. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     await this.#worker.terminate();
   }
 

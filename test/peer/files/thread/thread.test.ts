@@ -117,6 +117,10 @@ describe('a process with a thread', () => {
     expect(await run('use')).toBe('100 [ 0, 2 ]\n');
   });
 
+  it('waits for the end of a thread that it stops, whatever is answered meanwhile', async () => {
+    expect(await run('stop')).toBe('7\nstopped\n');
+  });
+
   it('ends though the thread was never asked anything', async () => {
     expect(await run('leave')).toBe('');
   });
