@@ -8,6 +8,7 @@ import { changedPeerKey } from './key-change.js';
 import { syncDirectory } from './session/journal/private-files.js';
 import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
 import { SettingsFile } from './settings/settings-file.js';
+import { p2pCommand } from './shell-command.js';
 
 export type { Contact } from './settings/contact.js';
 
@@ -23,16 +24,27 @@ export type ContactChange = Partial<Omit<Contact, 'contactId' | 'name'>>;
 export class Home {
   readonly directory: string;
   readonly #settings: SettingsFile;
+  readonly #isNamed: boolean;
 
-  private constructor(directory: string, settings: SettingsFile) {
+  private constructor(directory: string, settings: SettingsFile, isNamed: boolean) {
     this.directory = directory;
     this.#settings = settings;
+    this.#isNamed = isNamed;
   }
 
-  /** @param directory absolute; made if missing. @throws UserError if it or its settings cannot be used */
-  static async open(directory: string): Promise<Home> {
+  /**
+   * @param directory absolute; made if missing
+   * @param isNamed the person said with --home that it is this one
+   * @throws UserError if it or its settings cannot be used
+   */
+  static async open(directory: string, isNamed = false): Promise<Home> {
     makePrivateDirectory(directory);
-    return new Home(directory, await SettingsFile.open(directory));
+    return new Home(directory, await SettingsFile.open(directory), isNamed);
+  }
+
+  /** A command that is about this home, for the person to copy. */
+  command(...words: string[]): string {
+    return p2pCommand(words, this.#isNamed ? this.directory : undefined);
   }
 
   /** Named ones by name, then the others. */
@@ -44,7 +56,7 @@ export class Home {
   /** @throws UserError, with the names that may have been meant */
   contactByName(name: string): Contact {
     const contacts = this.listContacts();
-    return contacts.find((contact) => contact.name === name.normalize('NFC')) ?? throwUnknown(name, contacts);
+    return contacts.find((contact) => contact.name === name.normalize('NFC')) ?? this.#throwUnknown(name, contacts);
   }
 
   /**
@@ -57,7 +69,7 @@ export class Home {
     return this.#settings.change(({ contacts }) => {
       const known = findPair(contacts, details, formerOwnIds);
       if (known?.name === null) return Object.assign(known, placeOf(details));
-      if (known === undefined) refuseReplacedFile(contacts, details, formerOwnIds);
+      if (known === undefined) this.#refuseReplacedFile(contacts, details, formerOwnIds);
       return known ?? begin(contacts, { ...details, name: null });
     });
   }
@@ -71,11 +83,11 @@ export class Home {
     return this.#settings.change(({ contacts }) => {
       const namesake = contacts.find((contact) => contact.name === name);
       if (namesake !== undefined && namesake.peerId !== details.peerId) {
-        const hint = `${COMPARE} If the new ones are right: p2p contact remove ${name}, then add it again.`;
+        const hint = `${COMPARE} If the new ones are right: ${this.command('contact', 'remove', name)}, then add it again.`;
         throw changedPeerKey(name, { before: namesake.peerId, now: details.peerId }, hint);
       }
       if (namesake !== undefined) {
-        const hint = `Choose another name, or remove it first: p2p contact remove ${name}`;
+        const hint = `Choose another name, or remove it first: ${this.command('contact', 'remove', name)}`;
         throw new UserError(ExitCode.usage, `there is already a contact named ${name}`, hint);
       }
       const known = findPair(contacts, details, formerOwnIds);
@@ -84,7 +96,7 @@ export class Home {
       throw new UserError(
         ExitCode.usage,
         `the peer with this key is already saved as ${displayName(known)}`,
-        `Use that name, or remove it first: p2p contact remove ${displayName(known)}`,
+        `Use that name, or remove it first: ${this.command('contact', 'remove', known.name)}`,
       );
     });
   }
@@ -94,7 +106,11 @@ export class Home {
     return this.#settings.change(({ contacts }) => {
       const contact = contacts.find((each) => each.contactId === contactId);
       if (contact === undefined) {
-        throw new UserError(ExitCode.usage, 'the contact was removed meanwhile', 'See: p2p contact list');
+        throw new UserError(
+          ExitCode.usage,
+          'the contact was removed meanwhile',
+          `See: ${this.command('contact', 'list')}`,
+        );
       }
       return Object.assign(contact, change);
     });
@@ -108,7 +124,7 @@ export class Home {
   removeContact(name: string): { journalKept: boolean } {
     return this.#settings.change((settings) => {
       const contact = settings.contacts.find((each) => each.name === name.normalize('NFC'));
-      if (contact === undefined) return throwUnknown(name, settings.contacts);
+      if (contact === undefined) return this.#throwUnknown(name, settings.contacts);
       const journalKept = existsSync(this.#journalPath(contact.contactId));
       if (journalKept || contact.blocked) Object.assign(contact, { name: null, verified: false });
       else settings.contacts = settings.contacts.filter((each) => each !== contact);
@@ -120,7 +136,7 @@ export class Home {
   contactByNameOrId(text: string): Contact {
     const contacts = this.listContacts();
     const byId = /^[0-9a-f]{16,64}$/.test(text) ? contacts.find(({ peerId }) => peerId.startsWith(text)) : undefined;
-    return contacts.find(({ name }) => name === text.normalize('NFC')) ?? byId ?? throwUnknown(text, contacts);
+    return contacts.find(({ name }) => name === text.normalize('NFC')) ?? byId ?? this.#throwUnknown(text, contacts);
   }
 
   /** Bars this key, or admits it again, whichever own key and name it is talked to with. */
@@ -168,6 +184,34 @@ export class Home {
     });
   }
 
+  #refuseReplacedFile(
+    contacts: Contact[],
+    { host, port, keys, ownId, peerId, peerFile }: Omit<NewContact, 'name'>,
+    formerOwnIds: readonly string[],
+  ): void {
+    if (peerFile === undefined) return;
+    const before = contacts.find(
+      (contact) => [ownId, ...formerOwnIds].includes(contact.ownId) && contact.peerFile === peerFile,
+    );
+    if (before === undefined) return;
+    const place = ['--host', host, '--port', String(port), '--keys', keys, '--peer', peerFile];
+    const save = this.command('contact', 'add', 'NAME', ...place);
+    const hint = `${COMPARE} If the new ones are right, save the key under a name: ${save}`;
+    throw changedPeerKey(`the file ${peerFile}`, { before: before.peerId, now: peerId }, hint);
+  }
+
+  #throwUnknown(name: string, contacts: Contact[]): never {
+    const names = contacts.flatMap((contact) => contact.name ?? []);
+    const near = nearNames(name, names);
+    const list = `See: ${this.command('contact', 'list')}`;
+    const place = ['--host', 'H', '--port', 'P', '--keys', 'FILE', '--peer', 'FILE'];
+    const hint =
+      near.length > 0
+        ? `Did you mean ${near.join(' or ')}? ${list}`
+        : `${list}. To save one: ${this.command('contact', 'add', 'NAME', ...place)}`;
+    throw new UserError(ExitCode.usage, `there is no contact named ${name}`, hint);
+  }
+
   #journalPath(contactId: string): string {
     return join(this.directory, JOURNALS, contactId);
   }
@@ -186,20 +230,6 @@ function begin(contacts: Contact[], details: NewContact): Contact {
   return contact;
 }
 
-function refuseReplacedFile(
-  contacts: Contact[],
-  { ownId, peerId, peerFile }: Omit<NewContact, 'name'>,
-  formerOwnIds: readonly string[],
-): void {
-  if (peerFile === undefined) return;
-  const before = contacts.find(
-    (contact) => [ownId, ...formerOwnIds].includes(contact.ownId) && contact.peerFile === peerFile,
-  );
-  if (before === undefined) return;
-  const hint = `${COMPARE} If the new ones are right, save the key: p2p contact add NAME … --peer ${peerFile}`;
-  throw changedPeerKey(`the file ${peerFile}`, { before: before.peerId, now: peerId }, hint);
-}
-
 type Pair = Pick<Contact, 'ownId' | 'peerId'>;
 
 /** Keys of either side may have followed others: the contact is the same. */
@@ -213,16 +243,6 @@ function findPair(contacts: Contact[], { ownId, peerId }: Pair, formerOwnIds: re
 
 function placeOf({ host, port, keys }: Pick<Contact, 'host' | 'port' | 'keys'>) {
   return { host, port, keys };
-}
-
-function throwUnknown(name: string, contacts: Contact[]): never {
-  const names = contacts.flatMap((contact) => contact.name ?? []);
-  const near = nearNames(name, names);
-  const hint =
-    near.length > 0
-      ? `Did you mean ${near.join(' or ')}? See: p2p contact list`
-      : 'See: p2p contact list. To save one: p2p contact add NAME --host H --port P --keys FILE --peer FILE';
-  throw new UserError(ExitCode.usage, `there is no contact named ${name}`, hint);
 }
 
 function mediatorKey(host: string, port: number): string {

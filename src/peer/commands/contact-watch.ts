@@ -1,6 +1,5 @@
 import { UserError } from '../../protocol/errors.js';
 import type { PeerConversation } from '../peer-conversation.js';
-import { displayName } from '../settings/contact.js';
 import { blockedError, type TalkOptions } from './talk-options.js';
 
 /** `p2p contact block` and `verify` reach a session that is going on, too. */
@@ -16,7 +15,7 @@ export function watchContact(
     const { id } = conversation.peer();
     if (!home.isBlocked(id)) return;
     conversation.cut();
-    fail(blockedError(displayName(contact ?? { name: null, peerId: id })));
+    fail(blockedError(contact ?? { name: null, peerId: id }, home));
   };
   const check = () => ignoringDamage(look);
   // `check` once by hand: it may have been blocked while the person typed a passphrase.

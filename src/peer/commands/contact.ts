@@ -48,8 +48,9 @@ export async function addContact(options: AddArguments, environment: Environment
     },
     formerIds(options.keys, own.id),
   );
-  print(`Saved ${displayName(contact)}. To talk: p2p ${displayName(contact)}`);
-  if (home.isBlocked(peer.id)) print(`This key is blocked. To talk: p2p contact unblock ${displayName(contact)}`);
+  const name = displayName(contact);
+  print(`Saved ${name}. To talk: ${home.command(name)}`);
+  if (home.isBlocked(peer.id)) print(`This key is blocked. To talk: ${home.command('contact', 'unblock', name)}`);
   print('To be sure of the key, read each other the words of both: type /verify in the chat.');
   return ExitCode.done;
 }
@@ -58,9 +59,10 @@ export async function listContacts(
   options: { home: string | undefined; json: boolean },
   environment: Environment,
 ): Promise<ExitCode> {
-  const contacts = (await openHome(options.home, environment)).listContacts();
+  const home = await openHome(options.home, environment);
+  const contacts = home.listContacts();
   if (options.json) printJson(contacts.map(toJson));
-  else if (contacts.length === 0) print('No contacts yet. To save one: p2p contact add --help');
+  else if (contacts.length === 0) print(`No contacts yet. To save one: ${home.command('contact', 'add', '--help')}`);
   else for (const contact of contacts) print(listLine(contact));
   return ExitCode.done;
 }
@@ -142,7 +144,8 @@ export async function blockContact(
   const contact = home.contactByNameOrId(options.name);
   const name = displayName(contact);
   home.setBlocked(contact.peerId, options.blocked);
-  print(options.blocked ? `Blocked ${name}. To undo: p2p contact unblock ${name}` : `${name} is no longer blocked.`);
+  const undo = home.command('contact', 'unblock', name);
+  print(options.blocked ? `Blocked ${name}. To undo: ${undo}` : `${name} is no longer blocked.`);
   return ExitCode.done;
 }
 

@@ -68,7 +68,7 @@ export async function prepareDoctor(words: DoctorArguments, environment: Environ
 
   const pinned = mediatorKey ?? home.pinnedMediator(host, port);
   const name = contact?.name ? displayName(contact) : 'the peer';
-  if (peer && home.isBlocked(peer.id)) throw blockedError(name);
+  if (peer && home.isBlocked(peer.id)) throw blockedError(contact ?? { name: null, peerId: peer.id }, home);
   const { hostCandidates, portMapping, json } = words;
   const patient: Patient = {
     ...{ host, port, identity, timeoutMs, paths, hostCandidates, portMapping, pinned },

@@ -8,6 +8,7 @@ import { type Identity, ownIdentity } from '../../protocol/identity.js';
 import { verificationWords } from '../../protocol/words.js';
 import { describeSystemError } from '../files/disk-errors.js';
 import { readPassphraseFile } from '../keys.js';
+import { quoteForShell } from '../shell-command.js';
 import { print } from '../ui/output.js';
 import { secretPrompt } from '../ui/prompt.js';
 import type { Environment } from './environment.js';
@@ -118,5 +119,5 @@ function tellWhatNext(id: string, pair: string, publicFile: string): void {
   print(`words  ${verificationWords(id).join(' ')}`);
   print('');
   print(`Next: give ${PUBLIC} to your friend, and to whoever runs the mediator; take your friend's in turn. Then:`);
-  print(`  p2p <host> <port> ${pair} <friend's ${PUBLIC}>`);
+  print(`  p2p <host> <port> ${quoteForShell(pair)} <friend's ${PUBLIC}>`);
 }

@@ -6,5 +6,7 @@ import type { Environment } from './environment.js';
 /** @param directory the value of --home. @throws UserError */
 export function openHome(directory: string | undefined, environment: Environment): Promise<Home> {
   if (directory === '') throw new UserError(ExitCode.usage, '--home has no value', 'Name a folder: --home DIR');
-  return Home.open(directory === undefined ? defaultHomeDirectory(environment.configHome) : resolve(directory));
+  return directory === undefined
+    ? Home.open(defaultHomeDirectory(environment.configHome))
+    : Home.open(resolve(directory), true);
 }

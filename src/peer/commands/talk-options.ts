@@ -86,7 +86,7 @@ export async function prepareTalk(words: TalkArguments, environment: Environment
       ? await meetContact(words.target.contact, await openHome(words.home, environment), keys)
       : await meetByKey(words.target, () => openHome(words.home, environment), keys);
 
-  if (whom.home.isBlocked(whom.peer.id)) throw blockedError(displayName(whom.contact));
+  if (whom.home.isBlocked(whom.peer.id)) throw blockedError(whom.contact, whom.home);
   warnOfDemoKey('your own key', whom.own.line[0].id, environment);
   warnOfDemoKey("the peer's key", whom.peer.id, environment);
   const { json, plain, hostCandidates, portMapping } = words;
@@ -94,9 +94,9 @@ export async function prepareTalk(words: TalkArguments, environment: Environment
   return { ...whom, ...path, purpose, json, plain, terminal: terminalFor(purpose, environment) };
 }
 
-/** @param name of a contact */
-export function blockedError(name: string): UserError {
-  return wrong(`${name} is blocked`, `To talk again: p2p contact unblock ${name}`);
+export function blockedError(contact: Pick<Contact, 'name' | 'peerId'>, home: Home): UserError {
+  const name = displayName(contact);
+  return wrong(`${name} is blocked`, `To talk again: ${home.command('contact', 'unblock', name)}`);
 }
 
 /** @param text an id, or a file that holds the mediator's key */

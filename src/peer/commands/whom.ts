@@ -24,10 +24,10 @@ export interface Whom {
 export async function meetContact(name: string, home: Home, keys: KeyOptions): Promise<Whom> {
   const contact = home.contactByName(name);
   const { host, port } = contact;
-  const peer = savedPeer(contact);
+  const peer = savedPeer(contact, home);
   await warnOfReplacedFile(contact, keys);
   const options = rememberPassphrase(keys);
-  const own = await ownKeysFor(contact, await loadOwnKeys(contact.keys, options), contact.keys, options);
+  const own = await ownKeysFor(contact, home, await loadOwnKeys(contact.keys, options), contact.keys, options);
   return { host, port, own, peer, contact, home };
 }
 
@@ -37,12 +37,18 @@ export function journalKeys({ line }: OwnKeys): { privateKey: KeyObject; formerK
   return { privateKey: newest ?? line[0].privateKey, formerKeys: former };
 }
 
-async function ownKeysFor(contact: Contact, newest: Identity, file: string, keys: KeyOptions): Promise<OwnKeys> {
+async function ownKeysFor(
+  contact: Contact,
+  home: Home,
+  newest: Identity,
+  file: string,
+  keys: KeyOptions,
+): Promise<OwnKeys> {
   const own = await loadKeysSince(newest, file, contact.ownId, keys);
   if (own !== null) return own;
   throw wrong(
     `${file} holds another key pair than when ${displayName(contact)} was saved`,
-    `Put the old one back, or save anew: p2p contact remove ${displayName(contact)}, then p2p contact add`,
+    `Put the old one back, or ${saveAnew(contact, home)}`,
   );
 }
 
@@ -57,15 +63,20 @@ async function warnOfReplacedFile(contact: Contact, { warn }: KeyOptions): Promi
   for (const line of keys.split('\n')) warn(line);
 }
 
-function savedPeer(contact: Contact): PublicIdentity {
+/** Only a named one can be removed. */
+function saveAnew({ name }: Contact, home: Home): string {
+  if (name === null) return `save it under a name: ${home.command('contact', 'add')}`;
+  return `save it anew: ${home.command('contact', 'remove', name)}, then ${home.command('contact', 'add')}`;
+}
+
+function savedPeer(contact: Contact, home: Home): PublicIdentity {
   try {
     const peer = parsePublicPem(contact.peerPem);
     if (peer.id === contact.peerId) return peer;
   } catch (error) {
     if (!(error instanceof UnusableKeyError)) throw error;
   }
-  const name = displayName(contact);
-  throw wrong(`the saved key of ${name} is damaged`, `Save it anew: p2p contact remove ${name}, then p2p contact add`);
+  throw wrong(`the saved key of ${displayName(contact)} is damaged`, `To mend it, ${saveAnew(contact, home)}`);
 }
 
 /** Whoever has this key; remembered without a name if they are new. @throws UserError */
@@ -91,8 +102,8 @@ export async function meetByKey(
     ownId: identity.id,
   };
   const contact = home.contactFor(details, formerIds(words.keys, identity.id));
-  const own = await ownKeysFor(contact, identity, words.keys, keys);
-  return { host, port, own, peer: presentPeer(contact, peer, words.peer, keys), contact, home };
+  const own = await ownKeysFor(contact, home, identity, words.keys, keys);
+  return { host, port, own, peer: presentPeer(contact, home, peer, words.peer, keys), contact, home };
 }
 
 /** Whoever was talked to with these two keys, saved or not; null if nobody was. @throws UserError */
@@ -108,15 +119,21 @@ export async function findByKey(
   const pair = { ownId: identity.id, peerId: peer.id };
   const contact = home.findContact(pair, formerIds(words.keys, identity.id));
   if (contact === null) return null;
-  const own = await ownKeysFor(contact, identity, words.keys, keys);
-  const present = presentPeer(contact, peer, words.peer, keys);
+  const own = await ownKeysFor(contact, home, identity, words.keys, keys);
+  const present = presentPeer(contact, home, peer, words.peer, keys);
   return { host: contact.host, port: contact.port, own, peer: present, contact, home };
 }
 
 /** The key in the file, unless the person follows one that came after it: the old one may be a thief's by now. */
-function presentPeer(contact: Contact, peer: PublicIdentity, file: string, { warn }: KeyOptions): PublicIdentity {
+function presentPeer(
+  contact: Contact,
+  home: Home,
+  peer: PublicIdentity,
+  file: string,
+  { warn }: KeyOptions,
+): PublicIdentity {
   if (contact.peerId === peer.id) return peer;
-  const present = savedPeer(contact);
+  const present = savedPeer(contact, home);
   warn(`${file} holds a key that another has followed, which is used instead: ${present.id}; replace that file`);
   return present;
 }
