@@ -1,8 +1,9 @@
-import { copyFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verificationWords } from '../../src/protocol/words.js';
 import { Pair } from '../support/pair.js';
-import { run, start, stopAll } from '../support/program.js';
+import { programFile, run, start, stopAll } from '../support/program.js';
 
 const pair = new Pair();
 const home = () => ['--home', pair.path('alice', 'home')];
@@ -48,6 +49,39 @@ test('that the words were compared is remembered, and told to a session that is 
   expect((await contact('show', 'bob')).stdout).toMatch(/^verified +no$/m);
 });
 
+/** What the program printed for a person to type, as their shell takes it. */
+function type(command: string) {
+  const program = `${process.execPath} ${programFile('p2p')}`;
+  return spawnSync('sh', ['-c', command.replace(/^p2p/, program)], { encoding: 'utf8' });
+}
+
+test('what a hint says to run can be run as it stands, whatever the names', async () => {
+  const home = ['--home', pair.path("alice's other home")];
+  const added = await run(['contact', 'add', 'my friend', ...pair.peerOptions('alice').slice(0, -2), ...home]);
+  expect(added.stdout).toContain("To talk: p2p 'my friend' --home");
+  const { stdout } = await run(['contact', 'block', 'my friend', ...home]);
+  const undo = /To undo: (.*)/.exec(stdout)?.[1] ?? '';
+  expect(type(undo)).toMatchObject({ status: 0, stdout: 'my friend is no longer blocked.\n' });
+  const { stderr } = await run(['contact', 'show', 'my fiend', ...home]);
+  const list = /See: (.*)/.exec(stderr)?.[1] ?? '';
+  expect(type(list).stdout).toMatch(/^my friend /);
+});
+
+test('who is open already is said by name, and what can be done there instead', async () => {
+  const alice = start(['bob', '--json', ...home()]);
+  // It has the journal by then.
+  await alice.next('waiting');
+  const refused = { code: 2, stderr: expect.stringContaining('another p2p on this machine has bob open') };
+  const file = pair.path('a note.txt');
+  writeFileSync(file, 'x');
+  const sent = await run(['send', file, '--to', 'bob', ...home()]);
+  expect(sent).toMatchObject(refused);
+  expect(sent.stderr).toContain(`/send ${file.replace(' ', '\\ ')}\n`);
+  for (const command of [['bob'], ['pipe', '--to', 'bob'], ['history', 'bob']]) {
+    expect(await run([...command, ...home()])).toMatchObject(refused);
+  }
+});
+
 describe('a contact that is blocked', () => {
   test('is cut off at once, by a word and not by silence, and nothing goes either way any more', async () => {
     const { alice, bob } = await meet();
@@ -62,7 +96,7 @@ describe('a contact that is blocked', () => {
     expect(alice.events.find(({ event }) => event === 'error')).toMatchObject({
       code: 2,
       message: 'bob is blocked',
-      hint: 'To talk again: p2p contact unblock bob',
+      hint: `To talk again: p2p contact unblock bob --home ${pair.path('alice', 'home')}`,
     });
     bob.send({ command: 'message', text: 'after' });
     await bob.next(({ event, from }) => event === 'message' && from === 'me');

@@ -5,15 +5,15 @@ import { verificationWords } from '../../protocol/words.js';
 import type { Home } from '../home.js';
 import { readKeyFile } from '../key-file.js';
 import { loadPeerKey, PEER_KEY } from '../keys.js';
-import { Journal } from '../session/journal/journal.js';
 import { PeerKeys } from '../session/peer-keys.js';
 import { displayName } from '../settings/contact.js';
 import { print } from '../ui/output.js';
 import type { Environment } from './environment.js';
 import { keyOptions } from './key-options.js';
 import { openHome } from './open-home.js';
+import { openJournal } from './open-journal.js';
 import { wrong } from './values.js';
-import { journalKeys, meetContact } from './whom.js';
+import { meetContact } from './whom.js';
 
 export interface FollowArguments {
   name: string;
@@ -28,8 +28,9 @@ export async function followContact(options: FollowArguments, environment: Envir
   const { name, file } = options;
   const brought = file === undefined ? [] : readSuccessions(file);
   const home = await openHome(options.home, environment);
-  const { contact, own } = await meetContact(name, home, keyOptions(options.passphraseFile, environment));
-  const journal = Journal.open({ directory: home.contactDirectory(contact.contactId), ...journalKeys(own) });
+  const whom = await meetContact(name, home, keyOptions(options.passphraseFile, environment));
+  const { contact } = whom;
+  const journal = openJournal(whom, 'End it first.');
   try {
     const peerKeys = new PeerKeys(contact.peerId, journal, () => {});
     for (const succession of brought) peerKeys.learn(succession);

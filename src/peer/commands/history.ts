@@ -1,5 +1,5 @@
 import { ExitCode } from '../../protocol/errors.js';
-import { Journal, type PastEntry } from '../session/journal/journal.js';
+import type { Journal, PastEntry } from '../session/journal/journal.js';
 import { displayName } from '../settings/contact.js';
 import { countOf } from '../ui/format.js';
 import { isTerminal, jsonLine, print, printJson, printLines, tell } from '../ui/output.js';
@@ -10,8 +10,9 @@ import type { Environment } from './environment.js';
 import { writeExport } from './history-export.js';
 import { keyOptions } from './key-options.js';
 import { openHome } from './open-home.js';
+import { openJournal } from './open-journal.js';
 import { wrong } from './values.js';
-import { findByKey, journalKeys, meetContact, type Whom } from './whom.js';
+import { findByKey, meetContact, type Whom } from './whom.js';
 
 export interface HistoryArguments {
   target: { contact: string } | { keys: string; peer: string };
@@ -37,10 +38,7 @@ export async function history(options: HistoryArguments, environment: Environmen
     tell(`You and ${name} have not written to each other yet.`);
     return ExitCode.done;
   }
-  const journal = Journal.open({
-    directory: whom.home.contactDirectory(whom.contact.contactId),
-    ...journalKeys(whom.own),
-  });
+  const journal = openJournal(whom, 'End it first or, if it is a chat, look there: /search TEXT');
   try {
     if (options.exportTo !== undefined) exportAll(journal, options.exportTo, name, options);
     if (options.erase) await erase(journal, name, options);
@@ -59,7 +57,7 @@ async function find({ target, home, passphraseFile }: HistoryArguments, environm
   if (found === null) {
     throw wrong(
       'these two keys have no history here',
-      'Check both files, and --home if you use it; saved contacts: p2p contact list',
+      `Check both files, and --home if you use it; saved contacts: ${opened.command('contact', 'list')}`,
     );
   }
   return found;

@@ -3,23 +3,24 @@ import { shortId } from '../../protocol/identity.js';
 import { certificatesOf } from '../certificates.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { PeerConversation } from '../peer-conversation.js';
-import { Journal } from '../session/journal/journal.js';
+import type { Journal } from '../session/journal/journal.js';
+import { quoteWord } from '../ui/shell-words.js';
 import { watchContact } from './contact-watch.js';
 import { followPeer } from './follow.js';
 import { openFace } from './open-face.js';
+import { openJournal } from './open-journal.js';
 import { interruption, newFailure, watchDeadline, watchSignals } from './session-ends.js';
-import type { TalkOptions } from './talk-options.js';
-import { journalKeys } from './whom.js';
+import type { Purpose, TalkOptions } from './talk-options.js';
+
+/** More paths than this are not repeated. */
+const MAX_NAMED = 5;
 
 /**
  * Opens the session and shows it until it ends: by the person, a signal, the deadline, or because nothing more can come
  * of it. Throws a UserError where the program should end with one.
  */
 export async function talk(options: TalkOptions): Promise<ExitCode> {
-  const journal = Journal.open({
-    directory: options.home.contactDirectory(options.contact.contactId),
-    ...journalKeys(options.own),
-  });
+  const journal = openJournal(options, insteadOf(options.purpose));
   const fatal = newFailure();
   const certificates = await certificatesOf(options.own.line, journal);
   const conversation = converse(options, journal, certificates, fatal.fail);
@@ -46,6 +47,23 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
     await conversation.quit();
     face.stop();
     signals.stop();
+  }
+}
+
+/** What to do in the chat that is open already. */
+function insteadOf(purpose: Purpose): string {
+  switch (purpose.kind) {
+    case 'chat':
+      return 'Go on there, or end it first.';
+    case 'send': {
+      const files =
+        purpose.files.length <= MAX_NAMED ? purpose.files.map((file) => quoteWord(file)).join(' ') : 'PATH…';
+      return `End it first or, if it is a chat, type there: /send ${files}`;
+    }
+    case 'receive':
+      return 'End it first or, if it is a chat, take there what is offered: /accept [N] [FOLDER]';
+    case 'pipe':
+      return 'End it first, or wait until it has ended.';
   }
 }
 

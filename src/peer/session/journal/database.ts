@@ -1,6 +1,6 @@
 import Libsql from 'libsql';
 import { UserError } from '../../../protocol/errors.js';
-import { busyJournal, damagedJournal, explainStorageError } from './storage-errors.js';
+import { BusyJournalError, damagedJournal, explainStorageError } from './storage-errors.js';
 
 /** What a column holds on its way in. Text may carry no NUL, which libsql would cut it at: free text goes as a Buffer. */
 export type Value = string | number | Buffer | null;
@@ -98,7 +98,7 @@ export class Database {
     this.#statements.clear();
     this.exec('VACUUM');
     const { busy } = this.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)') ?? { busy: 1 };
-    if (busy !== 0) throw busyJournal(this.#directory);
+    if (busy !== 0) throw new BusyJournalError(this.#directory);
   }
 
   close(): void {

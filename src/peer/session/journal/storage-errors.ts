@@ -35,19 +35,18 @@ export function explainStorageError(error: unknown, directory: string): unknown 
       'Check the disk and its free space, then try again.',
     );
   }
-  if (BUSY.test(code)) return busyJournal(directory, { cause: error });
+  if (BUSY.test(code)) return new BusyJournalError(directory, { cause: error });
   if (DAMAGED.test(code) || (code === 'SQLITE_ERROR' && SAYS_DAMAGED.test(errorMessage(error))))
     return damagedJournal(directory, { cause: error });
   return error;
 }
 
-export function busyJournal(directory: string, options?: ErrorOptions): UserError {
-  return new UserError(
-    ExitCode.usage,
-    `the journal in ${directory} is already open in another process`,
-    'End the other p2p for this contact (a journal serves one at a time), or use another --home.',
-    options,
-  );
+/** A journal serves one process at a time. */
+export class BusyJournalError extends UserError {
+  constructor(directory: string, options?: ErrorOptions) {
+    const hint = 'End the other p2p for this contact (a journal serves one at a time), or use another --home.';
+    super(ExitCode.usage, `the journal in ${directory} is already open in another process`, hint, options);
+  }
 }
 
 export function damagedJournal(directory: string, options?: ErrorOptions): UserError {
