@@ -13,6 +13,8 @@ const MAX_CODE_POINTS = 16;
 const PLAIN = /^[ -~\ufffd]*$/;
 
 const segmenter = lazily(() => new Intl.Segmenter('en', { granularity: 'grapheme' }));
+/** Many times what any cluster that can be read has. */
+const PIECE_LENGTH = 512;
 const knownCells = new Map<string, Cell[]>();
 const MAX_KNOWN_CELLS = 10_000;
 
@@ -20,8 +22,25 @@ const MAX_KNOWN_CELLS = 10_000;
 export function toCells(text: string): Cell[] {
   if (PLAIN.test(text)) return Array.from(text, plainCell);
   const cells: Cell[] = [];
-  for (const { segment } of segmenter().segment(text)) cells.push(...cellsOf(segment));
+  for (const cluster of clustersOf(text)) cells.push(...cellsOf(cluster));
   return cells;
+}
+
+/**
+ * Piece by piece: V8 goes through a text in time that grows with the square of its length, and a peer can send long
+ * ones. The last cluster of a piece may go on in the next, and is taken there; one longer than a piece is broken.
+ */
+function* clustersOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    // Not within a pair of surrogates: half of one is a cluster of its own, and would end the one before it.
+    const piece = text.slice(start, start + PIECE_LENGTH).replace(/(?!^)[\ud800-\udbff]$/, '');
+    const goesOn = start + piece.length < text.length;
+    for (const { segment, index } of segmenter().segment(piece)) {
+      if (goesOn && index > 0 && index + segment.length === piece.length) break;
+      start += segment.length;
+      yield segment;
+    }
+  }
 }
 
 export function textWidth(text: string): number {

@@ -25,6 +25,19 @@ describe('toCells', () => {
     expect(cell?.text.length).toBe(16);
   });
 
+  test('takes apart what is long as it does what is short', () => {
+    const family = '👨‍👩‍👧‍👦';
+    for (const unit of [family, '🇩🇪', 'e\u0301', '你', '각', `a${family}`]) {
+      const short = toCells(unit);
+      const expected = Array.from({ length: 999 }, () => short).flat();
+      expect(toCells(unit.repeat(999))).toEqual(expected);
+    }
+  });
+
+  test('takes time with the length of a text, not with its square', () => {
+    expect(toCells('é'.repeat(400_000)).length).toBe(400_000);
+  });
+
   test('makes cells of one or two columns of whatever a message holds', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
