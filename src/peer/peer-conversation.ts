@@ -13,6 +13,8 @@ import { Session } from './session/session.js';
 export interface PeerConversationOptions extends Omit<RendezvousOptions, 'emit' | 'onNotice' | 'openSession'> {
   card: PeerCard;
   defaultInto: string;
+  /** With which the person runs their end of a pipe to this peer. */
+  pipeCommand: string;
   /** Keeps what the person said of the peer's key. */
   saveVerified(verified: boolean): void;
   /** The person follows the peer to this key. Throws a UserError if that cannot be written down: then nothing changes. */
@@ -55,6 +57,7 @@ export class PeerConversation implements Conversation {
           peerId: peer.id,
           defaultInto,
           emit,
+          onPipeMismatch: (whose) => this.fail(this.#pipeMismatch(whose)),
           onSuccession: (statement) => this.#peerKeys.receive(statement),
         }),
     });
@@ -220,6 +223,16 @@ export class PeerConversation implements Conversation {
     await this.#rendezvous.releasePorts();
     this.#emit({ event: 'bye' });
     this.#listeners.clear();
+  }
+
+  #pipeMismatch(whose: 'me' | 'peer'): UserError {
+    const { name } = this.#card;
+    if (whose === 'me') {
+      const hint = 'Ask them to end what they run with you, and to run p2p pipe. This one waits for it.';
+      return new UserError(ExitCode.usage, `${name} is there, but with no pipe`, hint);
+    }
+    const hint = `To take part, end this and run: ${this.#o.pipeCommand}`;
+    return new UserError(ExitCode.usage, `${name} runs p2p pipe, and waits for the other end of it`, hint);
   }
 
   #end(): Promise<void> {

@@ -53,6 +53,7 @@ class End {
       hostCandidates: true,
       portMapping: false,
       defaultInto: this.#into,
+      pipeCommand: '',
       judgeMediator: () => {},
       saveVerified: () => {},
       onFatal: (error) => this.#take({ event: 'error', code: error.exitCode, message: error.message, hint: '' }),

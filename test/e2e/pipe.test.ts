@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Name, Pair } from '../support/pair.js';
-import { DIST, stopAll } from '../support/program.js';
+import { DIST, run as runProgram, start, stopAll } from '../support/program.js';
 
 let pair: Pair;
 
@@ -47,6 +47,25 @@ it('ends on both sides when nobody reads on at one', async () => {
   ]);
   expect(alice.code).toBe(7);
   expect(sizeOf(bob.file)).toBe(9);
+});
+
+it('tells both when the other side has no pipe, and waits for it', async () => {
+  const chat = pair.startPeer('bob');
+  const alice = start(['pipe', ...pair.peerOptions('alice')]);
+  alice.endInput('what alice has');
+  const told = await chat.next('error');
+  expect(told.message).toMatch(/runs p2p pipe, and waits/);
+  expect(told.hint).toContain(`p2p pipe --host 127.0.0.1 --port ${pair.port} --keys ${pair.keys('bob')}`);
+  await expect.poll(() => alice.stderr, { timeout: 20_000 }).toContain('is there, but with no pipe');
+  expect(alice.stderr).toContain('to run p2p pipe');
+  await chat.stop('SIGTERM');
+  const bob = await runProgram(['pipe', ...pair.peerOptions('bob')], { input: 'what bob has' });
+  expect(bob).toMatchObject({ code: 0, stdout: 'what alice has' });
+  expect((await alice.exited).code).toBe(0);
+  expect(alice.stdout).toBe('what bob has');
+  // Each was told once, and who came with a pipe was not told at all.
+  expect(alice.stderr.match(/no pipe/g)).toHaveLength(1);
+  expect(bob.stderr).not.toMatch(/no pipe|waits for/);
 });
 
 /** Runs `p2p pipe` on files, as a shell would. */

@@ -58,6 +58,7 @@ class Person {
       hostCandidates: true,
       portMapping: false,
       defaultInto: this.#folder,
+      pipeCommand: '',
       judgeMediator: () => {},
       saveVerified: () => {},
       onKnownAs: ({ id }) => {

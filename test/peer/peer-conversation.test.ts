@@ -42,6 +42,7 @@ class Talker {
       hostCandidates: true,
       portMapping: false,
       defaultInto: this.folder,
+      pipeCommand: '',
       judgeMediator: () => {},
       saveVerified: () => {},
       onFatal: (error) => this.fatal.push(error),

@@ -50,6 +50,11 @@ export async function talk(options: TalkOptions): Promise<ExitCode> {
   }
 }
 
+function pipeCommand({ home, contact: { name, host, port, keys, peerFile = 'FILE' } }: TalkOptions): string {
+  if (name !== null) return home.command('pipe', '--to', name);
+  return home.command('pipe', '--host', host, '--port', String(port), '--keys', keys, '--peer', peerFile);
+}
+
 /** What to do in the chat that is open already. */
 function insteadOf(purpose: Purpose): string {
   switch (purpose.kind) {
@@ -86,6 +91,7 @@ function converse(
     hostCandidates,
     portMapping,
     defaultInto: options.terminal.cwd,
+    pipeCommand: pipeCommand(options),
     judgeMediator: mediatorJudge({
       host,
       port,

@@ -26,6 +26,8 @@ export interface SessionOptions {
   peerId: string;
   /** One of the peer's items, inside the journal's transaction. */
   onSuccession(statement: string): AfterCommit;
+  /** One side runs a pipe and the other does not: whose it is. */
+  onPipeMismatch(whose: 'me' | 'peer'): void;
   /** Where offers are received that are accepted without naming a folder. */
   defaultInto: string;
   emit(event: SessionEvent): void;
@@ -67,7 +69,7 @@ export class Session {
     this.#o = options;
     this.#outbox = new Outbox(journal);
     this.#transfers = new Transfers({ journal, outbox: this.#outbox, emit }, options.defaultInto);
-    this.#streams = new Streams(this.#transfers);
+    this.#streams = new Streams(this.#transfers, options.onPipeMismatch);
     this.#disappearing = new Disappearing({
       role: () => this.#connection.role,
       journal,

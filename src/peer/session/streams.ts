@@ -2,6 +2,7 @@ import type { DataChunk } from '../../protocol/data-frames.js';
 import type { Link } from '../../protocol/link.js';
 import type { ContentMessage } from './links.js';
 import { PIPE_STREAM, type Pipe } from './pipe.js';
+import { PipeMatch } from './pipe-match.js';
 import type { Transfers } from './transfers.js';
 
 export type StreamMessage = Exclude<ContentMessage, { kind: 'item' | 'ack' | 'remember' }>;
@@ -9,25 +10,31 @@ export type StreamMessage = Exclude<ContentMessage, { kind: 'item' | 'ack' | 're
 /** The byte streams beside the items, files' and the pipe's: finds whose each message and each piece of data is. */
 export class Streams {
   readonly #transfers: Transfers;
+  readonly #match: PipeMatch;
   #pipe: Pipe | null = null;
 
-  constructor(transfers: Transfers) {
+  /** `onPipeMismatch`: one side runs a pipe and the other does not; whose it is. */
+  constructor(transfers: Transfers, onPipeMismatch: (whose: 'me' | 'peer') => void) {
     this.#transfers = transfers;
+    this.#match = new PipeMatch(onPipeMismatch);
   }
 
   /** Runs from the next link on. */
   attachPipe(pipe: Pipe): void {
     this.#pipe = pipe;
+    this.#match.attachPipe();
   }
 
   start(link: Link): void {
     this.#transfers.start(link);
     this.#pipe?.start(link);
+    this.#match.start(link);
   }
 
   stop(): void {
     this.#transfers.stop();
     this.#pipe?.stop();
+    this.#match.stop();
   }
 
   /** What is on its way to a program that has ended is of no use to its next run, unless it is on that one's disk. */
@@ -37,6 +44,7 @@ export class Streams {
 
   async close(): Promise<void> {
     this.#pipe?.close();
+    this.#match.stop();
     await this.#transfers.close();
   }
 
@@ -48,6 +56,9 @@ export class Streams {
   message(message: StreamMessage): void {
     switch (message.kind) {
       case 'pipeWant':
+        this.#match.peerRunsPipe();
+        this.#pipe?.message(message);
+        break;
       case 'pipeEnd':
       case 'pipeDone':
         this.#pipe?.message(message);

@@ -72,6 +72,7 @@ class Victim {
       journal: this.#journal,
       peerId: '22'.repeat(32),
       defaultInto: join(this.#folder, 'into'),
+      onPipeMismatch: () => {},
       onSuccession: () => () => {},
       emit: (event) => this.#told(event),
       onLost: () => {},

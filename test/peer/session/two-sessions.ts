@@ -144,6 +144,7 @@ export class Person {
       journal: this.journal,
       peerId: this.peer.identity.id,
       defaultInto: this.into,
+      onPipeMismatch: () => {},
       onSuccession: () => () => {},
       emit: (event) => {
         this.events.push(event);
