@@ -24,6 +24,8 @@ export const MAX_FRAME_UNPROVEN = 4 * 1024;
 export const MAX_FRAME_MEDIATOR = 16 * 1024;
 /** One data chunk with its header, or one message. */
 export const MAX_FRAME_PEER = 512 * 1024;
+/** Stream, entry and offset before a data chunk's content. */
+export const DATA_HEADER_BYTES = 16;
 export const DATA_CHUNK_BYTES = 256 * 1024;
 
 export const MAX_TEXT_BYTES = 64 * 1024;

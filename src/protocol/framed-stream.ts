@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type DataChunk, decodeData, encodeData, writeDataHeader } from './data-frames.js';
 import { errorMessage, LinkClosedError, ProtocolError } from './errors.js';
-import { encodeFrame, FrameReader, FrameType, joinParts } from './frames.js';
+import { encodeFrame, FrameReader, FrameType } from './frames.js';
 import type { Codec } from './wire.js';
 
 export interface StreamHandlers<Message> {
@@ -41,11 +41,7 @@ export class FramedStream<Message> {
     this.#duplex = duplex;
     this.#codec = codec;
     this.#reader = new FrameReader(frameLimit);
-    duplex.on('data', (chunk: Buffer) => {
-      if (this.#closed) return;
-      this.#reader.push(chunk);
-      this.#pump();
-    });
+    duplex.on('data', (chunk: Buffer) => this.#take(chunk));
     duplex.on('error', (error) => this.#close(new LinkClosedError(errorMessage(error), { cause: error })));
     duplex.on('end', () => this.#closeAfterLastTurn(new LinkClosedError('the other end closed the connection')));
     duplex.on('close', () => this.#closeAfterLastTurn(new LinkClosedError('the connection was closed')));
@@ -148,6 +144,14 @@ export class FramedStream<Message> {
     this.#close(reason);
   }
 
+  /** The chunk is not looked at any more when this returns. */
+  #take(chunk: Buffer): void {
+    if (this.#closed) return;
+    this.#reader.push(chunk);
+    this.#pump();
+    this.#reader.keep();
+  }
+
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -160,7 +164,7 @@ export class FramedStream<Message> {
           return;
         }
         if (frame.type === FrameType.data) this.#deliverData(decodeData(frame));
-        else this.#deliver(this.#codec.decode(joinParts(frame.parts)));
+        else this.#deliver(this.#codec.decode(frame.payload));
         if (performance.now() > pauseAt) {
           this.#pumpNextTurn();
           break;

@@ -1,5 +1,6 @@
 import { FRAME_HEADER_BYTES } from './constants.js';
 import { ProtocolError } from './errors.js';
+import { memoryForData } from './frame-memory.js';
 
 /** A frame is a type byte, a 32-bit big-endian payload length, and the payload. */
 export const FrameType = { message: 1, data: 2 } as const;
@@ -7,9 +8,8 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
 export interface Frame {
   type: FrameType;
-  /** The payload as it arrived: one piece or more, uncopied. */
-  parts: Buffer[];
-  length: number;
+  /** Nobody else's. */
+  payload: Buffer;
 }
 
 export function encodeFrame(type: FrameType, payload: Buffer): Buffer {
@@ -24,70 +24,68 @@ export function writeFrameHeader(into: Buffer, type: FrameType, length: number):
   into.writeUInt32BE(length, 1);
 }
 
-/** A whole frame comes in some 33 pieces over TLS; a peer that sends its bytes one by one shall cost us no more. */
-const MAX_PIECES = 512;
+interface Filling {
+  bytes: Buffer;
+  filled: number;
+}
 
 /** Cuts a byte stream, however it is sliced, into frames. Buffers at most one frame and the chunk that ended it. */
 export class FrameReader {
-  /** The longest payload accepted from here on; checked as soon as the header is there, before anything is kept. */
+  /** The longest payload accepted from here on; checked as soon as the header is there, before any memory is taken. */
   limit: number;
-  #chunks: Buffer[] = [];
-  #buffered = 0;
-  #header: { type: FrameType; length: number } | null = null;
+  /** What has come and is not yet part of a frame. */
+  readonly #chunks: Buffer[] = [];
+  readonly #header: Filling = { bytes: Buffer.alloc(FRAME_HEADER_BYTES), filled: 0 };
+  #payload: (Filling & { type: FrameType }) | null = null;
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
+  /** The chunk must stay as it is until it is taken, or keep() is called. */
   push(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
-    this.#buffered += chunk.length;
-    if (this.#chunks.length > MAX_PIECES) this.#chunks = [Buffer.concat(this.#chunks)];
+    if (chunk.length > 0) this.#chunks.push(chunk);
+  }
+
+  /** Copies what is not yet taken of the chunk that was pushed last. */
+  keep(): void {
+    const last = this.#chunks.pop();
+    if (last) this.#chunks.push(Buffer.from(last));
   }
 
   /** The next whole frame, or null until more is pushed. Throws ProtocolError on an unknown type or a length above the limit. */
   next(): Frame | null {
-    if (!this.#header) {
-      if (this.#buffered < FRAME_HEADER_BYTES) return null;
-      this.#header = this.#parseHeader();
-    }
-    const { type, length } = this.#header;
-    if (this.#buffered < length) return null;
-    this.#header = null;
-    return { type, length, parts: this.#take(length) };
+    this.#payload ??= this.#begin();
+    if (!this.#payload || !this.#fill(this.#payload)) return null;
+    const { type, bytes } = this.#payload;
+    this.#payload = null;
+    return { type, payload: bytes };
   }
 
-  #parseHeader(): { type: FrameType; length: number } {
-    const header = joinParts(this.#take(FRAME_HEADER_BYTES));
-    const type = header[0];
-    const length = header.readUInt32BE(1);
+  #begin(): (Filling & { type: FrameType }) | null {
+    const header = this.#header;
+    if (!this.#fill(header)) return null;
+    header.filled = 0;
+    const type = header.bytes[0];
+    const length = header.bytes.readUInt32BE(1);
     if (type !== FrameType.message && type !== FrameType.data) throw new ProtocolError(`frame of unknown type ${type}`);
     if (length > this.limit) throw new ProtocolError(`frame of ${length} bytes where ${this.limit} are allowed`);
-    return { type, length };
+    const bytes = type === FrameType.data ? memoryForData(length) : Buffer.allocUnsafe(length);
+    return { type, bytes, filled: 0 };
   }
 
-  #take(count: number): Buffer[] {
-    const parts: Buffer[] = [];
-    let missing = count;
-    while (missing > 0) {
+  /** False until all of it is there. */
+  #fill(filling: Filling): boolean {
+    while (filling.filled < filling.bytes.length) {
       const chunk = this.#chunks[0];
-      if (!chunk) throw new RangeError('took more than was buffered');
-      if (chunk.length <= missing) {
-        parts.push(chunk);
-        this.#chunks.shift();
-        missing -= chunk.length;
-      } else {
-        parts.push(chunk.subarray(0, missing));
-        this.#chunks[0] = chunk.subarray(missing);
-        missing = 0;
-      }
+      if (!chunk) return false;
+      const missing = filling.bytes.length - filling.filled;
+      const taken = chunk.length <= missing ? chunk : chunk.subarray(0, missing);
+      filling.bytes.set(taken, filling.filled);
+      filling.filled += taken.length;
+      if (taken === chunk) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(missing);
     }
-    this.#buffered -= count;
-    return parts;
+    return true;
   }
-}
-
-export function joinParts(parts: readonly Buffer[]): Buffer {
-  return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);
 }

@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
+import { DATA_CHUNK_BYTES, MAX_FRAME_PEER } from '../../src/protocol/constants.js';
 import { encodeData } from '../../src/protocol/data-frames.js';
 import { LinkClosedError, ProtocolError } from '../../src/protocol/errors.js';
 import { FramedStream } from '../../src/protocol/framed-stream.js';
-import { encodeFrame, FrameType, joinParts } from '../../src/protocol/frames.js';
+import { encodeFrame, FrameType } from '../../src/protocol/frames.js';
 import type { PeerMessage } from '../../src/protocol/messages.js';
 import { peerCodec } from '../../src/protocol/wire.js';
 import { byteByByte, closed, readToEnd, socketPair } from '../support/streams.js';
+import { tlsPair } from '../support/tls-pair.js';
 
 const LIMIT = 4096;
 /** More than the kernel's buffers for one connection over loopback hold. */
@@ -28,8 +30,7 @@ function listen(stream: FramedStream<PeerMessage>) {
   const ended = new Promise<Error>((resolve) => {
     stream.attach({
       onMessage: (message) => messages.push(message),
-      onData: ({ stream, entry, offset, parts }) =>
-        data.push({ stream, entry, offset, bytes: Buffer.from(joinParts(parts)) }),
+      onData: ({ stream, entry, offset, content }) => data.push({ stream, entry, offset, bytes: content }),
       onClose: resolve,
     });
   });
@@ -155,6 +156,40 @@ describe('a stream that breaks the rules is destroyed, with a ProtocolError:', (
     socketB.write(frameOf(ping(1)));
     expect(await ended).toMatchObject({ message: 'not now' });
   });
+});
+
+test('over TLS much comes as it was sent, and stays so, whenever it is paused', async () => {
+  const [client, server] = await tlsPair();
+  const [a, b] = [
+    new FramedStream(client, peerCodec, MAX_FRAME_PEER),
+    new FramedStream(server, peerCodec, MAX_FRAME_PEER),
+  ];
+  const sizes = [1, 5000, DATA_CHUNK_BYTES, 100_000, DATA_CHUNK_BYTES - 1, 17, 16 * 1024, DATA_CHUNK_BYTES];
+  const sent = Array.from({ length: 48 }, (_, entry) => Buffer.alloc(sizes[entry % sizes.length] ?? 0, entry + 1));
+  const got: Buffer[] = [];
+  const pings: number[] = [];
+  const ended = new Promise((resolve) => {
+    b.attach({
+      onMessage: (message) => pings.push(message.kind === 'ping' ? message.nonce : -1),
+      onData: ({ entry, content }) => {
+        expect(entry).toBe(got.length);
+        got.push(content);
+        if (entry % 3 !== 0) return;
+        b.pause();
+        setImmediate(() => b.resume());
+      },
+      onClose: resolve,
+    });
+  });
+  for (const [entry, content] of sent.entries()) {
+    a.sendData(1, entry, 0, content);
+    a.send(ping(entry));
+  }
+  a.end();
+  await ended;
+  expect(pings).toEqual(sent.map((_, entry) => entry));
+  expect(got.every((content, entry) => content.equals(sent[entry] ?? Buffer.alloc(0)))).toBe(true);
+  expect(got).toHaveLength(sent.length);
 });
 
 test('the limit can be raised after a handshake', async () => {

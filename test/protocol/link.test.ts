@@ -3,7 +3,7 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MAX_FRAME_PEER, MAX_FRAME_UNPROVEN } from '../../src/protocol/constants.js';
 import { LinkClosedError, ProtocolError } from '../../src/protocol/errors.js';
 import { FramedStream } from '../../src/protocol/framed-stream.js';
-import { encodeFrame, FrameType, joinParts } from '../../src/protocol/frames.js';
+import { encodeFrame, FrameType } from '../../src/protocol/frames.js';
 import { Link, type LinkFacts } from '../../src/protocol/link.js';
 import type { Keepalive } from '../../src/protocol/liveness.js';
 import type { PeerMessage } from '../../src/protocol/messages.js';
@@ -47,7 +47,7 @@ function listen(link: Link) {
   const ended = new Promise<Error>((resolve) => {
     link.attach({
       onMessage: (_, message) => messages.push(message),
-      onData: (_, { parts }) => data.push(joinParts(parts)),
+      onData: (_, { content }) => data.push(content),
       onDrain: drained,
       onDoubt: doubted,
       onClose: (_, reason) => resolve(reason),

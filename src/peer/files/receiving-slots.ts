@@ -13,14 +13,11 @@ export class ReceivingSlot {
     this.#onFree = onFree;
   }
 
-  /** Appends them; returns where they begin. */
-  add(parts: readonly Buffer[]): number {
+  /** Appends a copy; returns where it begins. */
+  add(content: Buffer): number {
     const start = this.#used;
-    const bytes = Buffer.from(this.memory);
-    for (const part of parts) {
-      bytes.set(part, this.#used);
-      this.#used += part.length;
-    }
+    Buffer.from(this.memory).set(content, start);
+    this.#used += content.length;
     return start;
   }
 

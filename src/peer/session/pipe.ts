@@ -124,14 +124,14 @@ export class Pipe {
 
   data(chunk: DataChunk): void {
     if (chunk.entry !== 0 || chunk.offset !== this.#received) throw new ProtocolError('a pipe with a gap');
-    if (this.#peerLength !== null && chunk.offset + chunk.length > this.#peerLength) {
+    if (this.#peerLength !== null && chunk.offset + chunk.content.length > this.#peerLength) {
       throw new ProtocolError('a pipe that goes on after its end');
     }
     const link = this.#link;
-    this.#received += chunk.length;
+    this.#received += chunk.content.length;
     this.#unwrittenPieces += 1;
-    const bytes = Buffer.concat(chunk.parts);
-    this.#o.output.write(bytes, () => this.#wrote(bytes.length, link));
+    const { content } = chunk;
+    this.#o.output.write(content, () => this.#wrote(content.length, link));
     if (this.#isFull()) link?.pause();
   }
 

@@ -1,4 +1,5 @@
 import type { DataChunk } from '../../protocol/data-frames.js';
+import { giveBackMemory } from '../../protocol/frame-memory.js';
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
 import type { Step } from '../files/batch.js';
@@ -10,7 +11,7 @@ import { unpackError } from '../files/thread/crossing-error.js';
 /** What is said of a file beside its data. */
 export type FileStep = Extract<PeerMessage, { kind: 'resume' | 'fileEnd' | 'skip' }>;
 
-type Waiting = { kind: 'data'; entry: number; offset: number; parts: Buffer[]; length: number } | FileStep;
+type Waiting = { kind: 'data'; entry: number; offset: number; content: Buffer } | FileStep;
 
 export interface ReceivingRunHandlers {
   onProgress(entry: number): void;
@@ -25,8 +26,6 @@ export interface ReceivingRunHandlers {
 /** More than this is left to the network: a sender whose disk is faster would fill our memory up to its window. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const MAX_WAITING_STEPS = 20_000;
-/** A piece of a few bytes would keep all of the network's chunk in memory that it came in: so small ones are copied. */
-const COPIED_BELOW_BYTES = 4 * 1024;
 /** Less than this is worth waiting for a moment, while nothing is being written: small files cost less together. */
 const WORTHWHILE_BYTES = 256 * 1024;
 const MOMENT_MS = 2;
@@ -81,9 +80,8 @@ export class ReceivingRun {
   }
 
   data(chunk: DataChunk): void {
-    this.#waitingBytes += chunk.length;
-    const parts = chunk.length < COPIED_BELOW_BYTES ? [Buffer.concat(chunk.parts)] : chunk.parts;
-    this.#push({ kind: 'data', ...chunk, parts });
+    this.#waitingBytes += chunk.content.length;
+    this.#push({ kind: 'data', ...chunk });
   }
 
   step(message: FileStep): void {
@@ -145,8 +143,10 @@ export class ReceivingRun {
       else if (waiting.kind === 'skip') steps.push({ kind: 'skip', entry: waiting.entry });
       else if (waiting.kind === 'fileEnd') steps.push({ ...waiting, sha256: waiting.sha256.toString('hex') });
       else {
-        const { entry, offset, length } = waiting;
-        const at = slot.add(waiting.parts);
+        const { entry, offset, content } = waiting;
+        const { length } = content;
+        const at = slot.add(content);
+        giveBackMemory(content);
         this.#waitingBytes -= length;
         const continues = last?.kind === 'data' && last.entry === entry && last.offset + last.length === offset;
         if (continues) last.length += length;
@@ -165,8 +165,8 @@ export class ReceivingRun {
     let count = 0;
     for (const waiting of this.#waiting) {
       if (waiting.kind === 'data') {
-        bytes += waiting.length;
-        sinceEnd += waiting.length;
+        bytes += waiting.content.length;
+        sinceEnd += waiting.content.length;
         if (bytes > SLOT_BYTES) break;
       }
       count += 1;

@@ -4,7 +4,7 @@ import { MAX_FRAME_MEDIATOR, MAX_FRAME_PEER, MAX_FRAME_UNPROVEN } from '../../..
 import { decodeData, encodeData } from '../../../src/protocol/data-frames.js';
 import { LinkClosedError, ProtocolError } from '../../../src/protocol/errors.js';
 import { FramedStream } from '../../../src/protocol/framed-stream.js';
-import { encodeFrame, FrameReader, FrameType, joinParts } from '../../../src/protocol/frames.js';
+import { encodeFrame, FrameReader, FrameType } from '../../../src/protocol/frames.js';
 import { PREFACE_BYTES, prefaceMatches, prefaceOf, readPreface } from '../../../src/protocol/preface.js';
 import { type Codec, mediatorCodec, peerCodec } from '../../../src/protocol/wire.js';
 import { peekFirstByte } from '../../../src/server/first-bytes.js';
@@ -38,12 +38,8 @@ const frames: Target = {
       for (const piece of piecesOf(input)) {
         reader.push(piece);
         for (let frame = reader.next(); frame; frame = reader.next()) {
-          const payload = joinParts(frame.parts);
-          ensure(
-            payload.length === frame.length && frame.length <= reader.limit,
-            'a frame has its length, below the limit',
-          );
-          whole.push(encodeFrame(frame.type, payload));
+          ensure(frame.payload.length <= reader.limit, 'a frame has a length below the limit');
+          whole.push(encodeFrame(frame.type, frame.payload));
         }
       }
     }, ProtocolError);
@@ -58,12 +54,10 @@ const dataFrames: Target = {
   maxBytes: 4096,
   maxMs: 250,
   run: (input) => {
-    const cut = Math.min(input.length, (input[0] ?? 0) % 20);
-    const parts = [input.subarray(0, cut), input.subarray(cut)].filter(({ length }) => length > 0);
-    const chunk = orRefused(() => decodeData({ type: FrameType.data, parts, length: input.length }), ProtocolError);
+    const chunk = orRefused(() => decodeData({ type: FrameType.data, payload: input }), ProtocolError);
     if (!chunk) return;
     const header = encodeData(chunk.stream, chunk.entry, chunk.offset, Buffer.alloc(0)).subarray(5);
-    ensure(Buffer.concat([header, ...chunk.parts]).equals(input), 'data come back as they were');
+    ensure(Buffer.concat([header, chunk.content]).equals(input), 'data come back as they were');
   },
 };
 

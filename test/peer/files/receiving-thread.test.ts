@@ -37,7 +37,7 @@ function stepsOf(slot: ReceivingSlot, entry: number, contents: string[]): Step[]
   return contents.flatMap((content, index) => {
     const end: Step = { kind: 'fileEnd', entry: entry + index, size: content.length, sha256: sha256(content) };
     if (content === '') return [end];
-    const at = slot.add([Buffer.from(content)]);
+    const at = slot.add(Buffer.from(content));
     return [{ kind: 'data', entry: entry + index, offset: 0, at, length: content.length }, end];
   });
 }

@@ -29,7 +29,7 @@ export class HandDrivenPeer {
           this.received.push(message);
           this.#changed();
         },
-        onData: (_, { stream, length }) => this.#consume(stream, length),
+        onData: (_, { stream, content }) => this.#consume(stream, content.length),
         onDrain: () => {},
         onDoubt: () => {},
         onClose: (_, reason) => {

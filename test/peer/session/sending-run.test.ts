@@ -11,7 +11,7 @@ import { MAX_FRAME_PEER } from '../../../src/protocol/constants.js';
 import { decodeData } from '../../../src/protocol/data-frames.js';
 import { LinkClosedError } from '../../../src/protocol/errors.js';
 import { FramedStream } from '../../../src/protocol/framed-stream.js';
-import { FrameReader, FrameType, joinParts } from '../../../src/protocol/frames.js';
+import { FrameReader, FrameType } from '../../../src/protocol/frames.js';
 import { Link, type LinkFacts } from '../../../src/protocol/link.js';
 import type { Want } from '../../../src/protocol/messages.js';
 import { peerCodec } from '../../../src/protocol/wire.js';
@@ -41,12 +41,12 @@ async function send(folder: string, delays: readonly number[]): Promise<Map<stri
   let writes = 0;
   const hear = (frame: ReturnType<FrameReader['next']>) => {
     if (frame?.type === FrameType.data) {
-      const { stream, entry, parts, length } = decodeData(frame);
+      const { stream, entry, content } = decodeData(frame);
       expect(stream).toBe(want.stream);
-      contents[entry]?.push(joinParts(parts));
-      consumed += length;
+      contents[entry]?.push(content);
+      consumed += content.length;
     } else if (frame) {
-      const message = peerCodec.decode(joinParts(frame.parts));
+      const message = peerCodec.decode(frame.payload);
       if (message.kind !== 'fileEnd') return;
       told.set(manifest.entries[message.entry]?.path ?? '', message.sha256.toString('hex'));
       consumed += 1024;
