@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type DataChunk, decodeData, encodeData, writeDataHeader } from './data-frames.js';
 import { errorMessage, LinkClosedError, ProtocolError } from './errors.js';
 import { encodeFrame, FrameReader, FrameType } from './frames.js';
+import { lendReads } from './lent-reads.js';
 import type { Codec } from './wire.js';
 
 export interface StreamHandlers<Message> {
@@ -50,6 +51,11 @@ export class FramedStream<Message> {
 
   set frameLimit(limit: number) {
     this.#reader.limit = limit;
+  }
+
+  /** Much may come: from here on it costs less, and a little memory even when nothing comes. */
+  expectMuch(): void {
+    lendReads(this.#duplex, (bytes) => this.#take(bytes));
   }
 
   /** Bytes written and not yet taken by the network stack. */

@@ -71,6 +71,7 @@ export class Link {
     this.minRttMs = rttMs;
     this.#liveness = new Liveness(keepalive, performance.now());
     stream.frameLimit = MAX_FRAME_PEER;
+    stream.expectMuch();
     stream.onDrain(() => this.#handlers?.onDrain(this));
     this.#timer = setInterval(() => this.#keepAlive(), Math.min(JUDGE_EVERY_MS, keepalive.idleMs / 2));
   }
