@@ -104,6 +104,17 @@ describe.skipIf(tmuxMissing)(`the full screen${tmuxMissing ? `: ${tmuxMissing}` 
     await expectGivenBack(bob);
   });
 
+  it.each([LARGE, SMALL])('ends at Ctrl-D on an empty line, and deletes with it on another: %o', async (size) => {
+    const alice = await openChat('alice', size);
+    await alice.type('xyz');
+    await alice.press('Home', 'C-d');
+    await alice.waitFor(/^› yz$/m);
+    await alice.press('C-d', 'C-d');
+    await alice.waitFor('› Write to');
+    await alice.press('C-d');
+    await expectGivenBack(alice);
+  });
+
   it('shows what a hostile peer says as letters, and obeys none of it', async () => {
     const bob = pair.startPeer('bob');
     const alice = await openChat('alice', LARGE);

@@ -134,6 +134,11 @@ class FullScreen implements Face {
   }
 
   #press(name: string): void {
+    // As a shell takes it: the end of the input, where there is nothing to delete.
+    if (name === 'ctrl-d' && this.#editor.text === '') {
+      this.#finish();
+      return;
+    }
     const edit = EDITING_KEYS[name];
     if (edit) {
       this.#editor = edit(this.#editor);
