@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sha256 } from '../peer/files/helpers/tree.js';
 import { newRsaKey } from '../support/keys.js';
 import { type Name, Pair } from '../support/pair.js';
-import { programFile, stopAll } from '../support/program.js';
+import { programFile, start, stopAll } from '../support/program.js';
 import { type TmuxOptions, TmuxTerminal, tmuxMissing } from '../support/tmux.js';
+import { Wire } from '../support/wire.js';
 
 /** The real program in real terminals, talked to as a person does. */
 
@@ -113,6 +114,27 @@ describe.skipIf(tmuxMissing)(`the full screen${tmuxMissing ? `: ${tmuxMissing}` 
     await alice.waitFor('› Write to');
     await alice.press('C-d');
     await expectGivenBack(alice);
+  });
+
+  it.each([
+    [LARGE, 'waiting for the connection'],
+    [SMALL, 'waiting'],
+  ])('says of a transfer without a link that it waits for one: %o', async (size, words) => {
+    const wire = await Wire.open(pair.port);
+    pair.door = wire.port;
+    writeFileSync(pair.path('big'), Buffer.alloc(24 * 1024 * 1024));
+    const taking = ['receive', '--into', pair.path('into'), '--yes', '--paths', 'relay'];
+    start([...taking, ...pair.peerOptions('bob')]);
+    const alice = await openShell(size);
+    const full = wire.holdAfter(8 * 1024 * 1024);
+    await runIn(alice, 'send', pair.path('big'), ...pair.peerOptions('alice'), '--paths', 'relay');
+    await full;
+    await alice.waitFor(/^big .*%/m);
+    wire.close();
+    const text = await alice.waitFor((screen) => screen.trimEnd().endsWith(words));
+    expect(text).not.toMatch(new RegExp(`/s.*${words}`));
+    await alice.press('C-c');
+    await alice.waitFor('ended with 7');
   });
 
   it('shows what a hostile peer says as letters, and obeys none of it', async () => {

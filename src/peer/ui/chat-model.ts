@@ -30,7 +30,7 @@ export class ChatModel {
     this.transcript = new Transcript(this.peerName);
     const { state, transfers } = conversation.status();
     this.#connection = new ConnectionTracker(state);
-    this.book = new TransferBook(transfers);
+    this.book = new TransferBook(transfers, state === 'connected');
     const history = conversation.history(HISTORY_LINES);
     for (const line of history) this.transcript.addMessage(line);
     this.written = history.filter((line) => line.from === 'me').map((line) => line.text);

@@ -1,7 +1,7 @@
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { ProgressEvent } from '../session/events.js';
 import { padEnd, textWidth, truncateMiddle } from './cells.js';
-import { formatDuration, formatPart, formatPercent, formatRate } from './format.js';
+import { formatDuration, formatPart, formatPercent, formatRate, formatWaiting } from './format.js';
 import { type Row, span } from './rows.js';
 import { bar } from './transfer-bars.js';
 import type { TransferEntry } from './transfer-book.js';
@@ -36,12 +36,17 @@ export class FileProgressReader {
   }
 }
 
-/** `photo.png  ██████░░░░  54%  13 of 24 MB  3.4 MB/s  0:03`, at most `columns` wide where the name can give way. */
-export function fileProgressRow(file: FileProgress, event: ProgressEvent, columns: number): Row {
+/**
+ * `photo.png  ██████░░░░  54%  13 of 24 MB  3.4 MB/s  0:03`, at most `columns` wide where the name can give way.
+ * @param waits there is no link
+ */
+export function fileProgressRow(file: FileProgress, event: ProgressEvent, columns: number, waits = false): Row {
   const isDone = file.bytes === file.size;
   const left = event.etaSeconds === null || isDone ? '' : `  ${formatDuration(event.etaSeconds)}`;
-  const part = `  ${formatPart(file.bytes, file.size)}  ${formatRate(event.bytesPerSecond)}`;
-  const numbers = `${formatPercent(file.bytes, file.size).padStart(4)}${columns >= MEDIUM ? part : ''}${left}`;
+  const percent = formatPercent(file.bytes, file.size).padStart(4);
+  const part = columns >= MEDIUM ? `  ${formatPart(file.bytes, file.size)}` : '';
+  const rate = columns >= MEDIUM ? `  ${formatRate(event.bytesPerSecond)}` : '';
+  const numbers = waits && !isDone ? `${percent}${part}  ${formatWaiting(columns)}` : `${percent}${part}${rate}${left}`;
   const barWidth = columns >= WIDE ? BAR_WIDTH : 0;
   const room = Math.max(8, columns - barWidth - textWidth(numbers) - 3);
   const name = padEnd(truncateMiddle(sanitiseLine(file.name), room), Math.min(room, 30));

@@ -30,6 +30,11 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(Math.round(bytesPerSecond))}/s`;
 }
 
+/** What stands in place of a rate while there is no link. */
+export function formatWaiting(columns: number): string {
+  return columns >= 80 ? 'waiting for the connection' : 'waiting';
+}
+
 /** `0:07`, `12:34`, `3:02:01`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

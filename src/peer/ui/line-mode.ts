@@ -71,7 +71,7 @@ class LineMode implements Face {
     this.#paint = newPainter(options.colour);
     const { state, transfers } = conversation.status();
     this.#connection = new ConnectionTracker(state);
-    this.#book = new TransferBook(transfers);
+    this.#book = new TransferBook(transfers, state === 'connected');
     if (output.isTTY) this.#printHistory();
     this.#unsubscribe = conversation.subscribe((event) => this.#show(event));
     this.#watch = new QuietWatch(conversation, finish);

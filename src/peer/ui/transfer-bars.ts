@@ -1,6 +1,14 @@
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import { padEnd, textWidth, truncateMiddle } from './cells.js';
-import { countOf, formatBytes, formatDuration, formatPart, formatPercent, formatRate } from './format.js';
+import {
+  countOf,
+  formatBytes,
+  formatDuration,
+  formatPart,
+  formatPercent,
+  formatRate,
+  formatWaiting,
+} from './format.js';
 import { type Row, span } from './rows.js';
 import type { TransferEntry } from './transfer-book.js';
 import { transferTitle } from './wording.js';
@@ -31,11 +39,12 @@ function movingRow(entry: TransferEntry, width: number): Row {
     etaSeconds: null,
   };
   const left = etaSeconds === null ? '' : formatDuration(etaSeconds);
+  const waiting = entry.waits ? formatWaiting(width) : null;
   const percent = formatPercent(bytes, total).padStart(4);
   const wide = width >= WIDE;
   const numbers = wide
-    ? `${percent}  ${formatPart(bytes, total)}  ${formatRate(bytesPerSecond)}  ${left}`
-    : `${percent} ${left}`;
+    ? `${percent}  ${formatPart(bytes, total)}  ${waiting ?? `${formatRate(bytesPerSecond)}  ${left}`}`
+    : `${percent} ${waiting ?? left}`;
   const barWidth = wide ? Math.floor(width / 6) : Math.max(4, Math.floor(width / 5));
   const nameWidth = Math.max(4, width - 5 - barWidth - 1 - textWidth(numbers) - 1);
   const name = padEnd(truncateMiddle(movingName(entry), nameWidth), nameWidth);

@@ -14,6 +14,8 @@ export interface TransferEntry {
   fileCount: number;
   total: number;
   progress?: ProgressEvent;
+  /** There is no link that could carry it. */
+  waits: boolean;
   /** On the receiving side: the folder that it goes into, and where the last finished file is. */
   into?: string;
   lastPath?: string;
@@ -23,8 +25,10 @@ export interface TransferEntry {
 export class TransferBook {
   readonly #entries = new Map<string, TransferEntry>();
   #lastNumber = 0;
+  #isConnected: boolean;
 
-  constructor(known: readonly TransferStatus[] = []) {
+  constructor(known: readonly TransferStatus[] = [], isConnected = true) {
+    this.#isConnected = isConnected;
     for (const status of known) {
       const { transfer, direction, state, name, total } = status;
       this.#add({ transfer, direction, state, name, files: [], fileCount: status.files, total });
@@ -33,6 +37,8 @@ export class TransferBook {
 
   /** Takes in an event; returns the transfer that it is about, if it is about one. An ended one is forgotten. */
   record(event: SessionEvent): TransferEntry | undefined {
+    if (event.event === 'connected') this.#connected(true);
+    if (event.event === 'disconnected') this.#connected(false);
     if (event.event === 'offer') return this.#offered(event.transfer, 'receive', event.files);
     if (event.event === 'offered') return this.#offered(event.transfer, 'send', event.files);
     if (!('transfer' in event) || event.transfer === undefined) return undefined;
@@ -76,9 +82,18 @@ export class TransferBook {
     return this.#add({ transfer, direction, state: 'offered', name, files, fileCount, total });
   }
 
-  #add(entry: Omit<TransferEntry, 'number'>): TransferEntry {
+  /** What was fast on the former link says nothing of the next one. */
+  #connected(isConnected: boolean): void {
+    this.#isConnected = isConnected;
+    for (const entry of this.#entries.values()) {
+      entry.waits = !isConnected;
+      if (entry.progress) entry.progress = { ...entry.progress, bytesPerSecond: 0, etaSeconds: null };
+    }
+  }
+
+  #add(entry: Omit<TransferEntry, 'number' | 'waits'>): TransferEntry {
     this.#lastNumber += 1;
-    const numbered = { ...entry, number: this.#lastNumber };
+    const numbered = { ...entry, number: this.#lastNumber, waits: !this.#isConnected };
     this.#entries.set(entry.transfer, numbered);
     return numbered;
   }

@@ -24,7 +24,7 @@ export class TransferPrinter {
     this.#peerName = sanitiseLine(conversation.peer().name);
     this.#printer = new LivePrinter(output, colour);
     const { state, transfers } = conversation.status();
-    this.#book = new TransferBook(transfers);
+    this.#book = new TransferBook(transfers, state === 'connected');
     this.#connection = new ConnectionTracker(state);
     this.#unsubscribe = conversation.subscribe((event) => this.#show(event));
     // A terminal or pipe that is gone is no reason to stop a transfer.
@@ -59,6 +59,7 @@ export class TransferPrinter {
   #show(event: SessionEvent): void {
     const isNews = this.#connection.record(event);
     const entry = this.#book.record(event);
+    if (event.event === 'connected' || event.event === 'disconnected') this.#showLive();
     if (event.event === 'progress') {
       if (entry) this.#showProgress(entry, event);
       return;
@@ -73,8 +74,15 @@ export class TransferPrinter {
   #showProgress(entry: TransferEntry, progress: ProgressEvent): void {
     if (this.#showing && this.#showing.name !== progress.name) this.#finishFile();
     this.#showing = { name: progress.name, progress, entry };
+    this.#showLive();
+  }
+
+  #showLive(): void {
+    if (!this.#showing) return;
+    const { entry } = this.#showing;
+    const progress = entry.progress ?? this.#showing.progress;
     const file = this.#readerOf(entry).read(progress);
-    this.#printer.live(fileProgressRow(file, progress, this.#printer.columns));
+    this.#printer.live(fileProgressRow(file, progress, this.#printer.columns, entry.waits));
   }
 
   /** The next file has begun, or all are done: the line of the last one is left standing, full. */

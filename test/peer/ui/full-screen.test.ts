@@ -115,6 +115,7 @@ describe.skipIf(tmuxMissing)(`in a real terminal${tmuxMissing ? `: ${tmuxMissing
 
     test('transfers have a panel while there are any', async () => {
       const { terminal, play, called } = await open(size);
+      play(CONNECTED);
       play({ event: 'offer', transfer: 't', files: [{ name: 'photo.png', size: 24_000_000 }] });
       await terminal.waitFor(/^ 1↓ {2}photo.png.*\/accept 1/m);
       await terminal.type('/accept');

@@ -45,6 +45,19 @@ test('what moves has a bar, the present file, bytes, rate and time left', () => 
   expect(texts(transfers, 40)[0]).toMatch(/^ 1↓ {2}holiday\/b.jpg +████░░░░ {2}50% 0:04$/);
 });
 
+test('without a link it says that it waits for one, and no rate of before', () => {
+  const transfers = book();
+  transfers.record(PROGRESS);
+  transfers.record({ event: 'disconnected', reason: 'gone' });
+  expect(texts(transfers, 80)[0]).toMatch(/50% {2}1.7 of 3.4 MB {2}waiting for the connection$/);
+  expect(texts(transfers, 60)[0]).toMatch(/50% {2}1.7 of 3.4 MB {2}waiting$/);
+  expect(texts(transfers, 40)[0]).toMatch(/50% waiting$/);
+  transfers.record({ event: 'connected', peer: '', path: 'relay', remote: '', rttMs: 1, group: '' });
+  expect(texts(transfers, 80)[0]).toMatch(/1.7 of 3.4 MB {2}0 bytes\/s$/);
+  transfers.record(PROGRESS);
+  expect(texts(transfers, 80)[0]).toContain('450 kB/s');
+});
+
 test('accepted and not begun, it stands at nothing', () => {
   const transfers = book();
   transfers.record({ event: 'accepted', transfer: 't1', into: '/in' });
@@ -59,6 +72,10 @@ test('no row is wider than the screen', () => {
     bytesPerSecond: 123_456_789,
     etaSeconds: 359_999,
   });
+  for (const width of [40, 59, 60, 80, 120]) {
+    for (const row of transferRows(transfers.list(), width, 5)) expect(rowWidth(row)).toBeLessThanOrEqual(width);
+  }
+  transfers.record({ event: 'disconnected', reason: 'gone' });
   for (const width of [40, 59, 60, 80, 120]) {
     for (const row of transferRows(transfers.list(), width, 5)) expect(rowWidth(row)).toBeLessThanOrEqual(width);
   }
