@@ -75,6 +75,17 @@ describe('keygen', () => {
     expect(readdirSync(join(folder, 'keys'))).toEqual([name]);
   });
 
+  test('finishes what was killed between the two files', async () => {
+    await p2p('keygen', 'keys', '--bits', '2048');
+    const before = [read('keys/mykeypair.pem'), read('keys/public.pem')];
+    rmSync(join(folder, 'keys/public.pem'));
+    const { code, stdout } = await p2p('keygen', 'keys', '--bits', '2048');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Kept .*mykeypair\.pem .*\nMade .*public\.pem /);
+    expect([read('keys/mykeypair.pem'), read('keys/public.pem')]).toEqual(before);
+    await expectUserError(p2p('keygen', 'keys'), 'is already there');
+  });
+
   test('encrypts under a passphrase from a file, or from the environment when asked to', async () => {
     write('passphrase', 'schön\nnot this\n');
     expect((await p2p('keygen', 'a', '--bits', '2048', '--passphrase-file', 'passphrase')).code).toBe(0);

@@ -1,53 +1,39 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import { describeSystemError } from '../files/disk-errors.js';
+import { writeNewFile } from '../new-file.js';
 
 const OWNER_ONLY = 0o600;
-const WRITE_BYTES = 64 * 1024;
+const WRITE_CHARACTERS = 64 * 1024;
 
-/** Writes lines to a new file that only its owner may read. What cannot be written whole is removed. @throws UserError */
+/** Writes lines to a new file that only its owner may read: all of them or, whatever happens, none. @throws UserError */
 export function writeExport(path: string, lines: Iterable<string>): void {
-  const file = create(path);
   try {
-    try {
-      fchmodSync(file, OWNER_ONLY);
-      writeLines(file, lines);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    // Before the work: it may take long.
+    if (existsSync(path)) throw taken(path);
+    writeNewFile(path, OWNER_ONLY, inPortions(lines));
   } catch (error) {
-    rmSync(path, { force: true });
     if (error instanceof UserError || errorCode(error) === undefined) throw error;
-    throw unwritable(path, error);
+    throw errorCode(error) === 'EEXIST' ? taken(path, error) : unwritable(path, error);
   }
 }
 
-/** Never what is there already, nor where a link points to. */
-function create(path: string): number {
-  try {
-    return openSync(path, 'wx', OWNER_ONLY);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw unwritable(path, error);
-    const message = `${path} is already there, and is not overwritten`;
-    throw new UserError(ExitCode.usage, message, 'Name another file.', { cause: error });
-  }
-}
-
-function writeLines(file: number, lines: Iterable<string>): void {
+function* inPortions(lines: Iterable<string>): Generator<string> {
   let waiting = '';
   for (const line of lines) {
     waiting += `${line}\n`;
-    if (waiting.length < WRITE_BYTES) continue;
-    writeAll(file, waiting);
+    if (waiting.length < WRITE_CHARACTERS) continue;
+    yield waiting;
     waiting = '';
   }
-  writeAll(file, waiting);
+  yield waiting;
 }
 
-function writeAll(file: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+/** Never what is there already, nor where a link points to. */
+function taken(path: string, cause?: unknown): UserError {
+  return new UserError(ExitCode.usage, `${path} is already there, and is not overwritten`, 'Name another file.', {
+    cause,
+  });
 }
 
 function unwritable(path: string, error: unknown): UserError {

@@ -1,13 +1,14 @@
 import { generateKeyPair } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import { encryptPrivateKey } from '../../protocol/forge.js';
-import { type Identity, ownIdentity } from '../../protocol/identity.js';
+import { type Identity, ownIdentity, type PublicIdentity, parsePublicPem } from '../../protocol/identity.js';
 import { verificationWords } from '../../protocol/words.js';
 import { describeSystemError } from '../files/disk-errors.js';
 import { readPassphraseFile } from '../keys.js';
+import { writeNewFile } from '../new-file.js';
 import { quoteForShell } from '../shell-command.js';
 import { print } from '../ui/output.js';
 import { secretPrompt } from '../ui/prompt.js';
@@ -30,24 +31,47 @@ export async function keygen(options: KeygenArguments, environment: Environment)
   const directory = resolve(options.directory);
   const pair = join(directory, PAIR);
   const publicFile = join(directory, PUBLIC);
+  const unfinished = unfinishedPair(pair, publicFile);
+  if (unfinished) {
+    writeKeys(directory, () => writeNewFile(publicFile, 0o644, [toPublicPem(unfinished)]));
+    tellWhatNext('Kept', unfinished.id, pair, publicFile);
+    return ExitCode.done;
+  }
   for (const path of [pair, publicFile]) refuseToOverwrite(path);
   const passphrase = await choosePassphrase(options, environment);
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: options.bits });
   const identity = ownIdentity(privateKey);
-  const publicPem = identity.key.export({ type: 'spki', format: 'pem' }).toString();
+  const publicPem = toPublicPem(identity);
 
   writeKeys(directory, () => {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    writeNewFile(pair, privatePem(identity, passphrase) + publicPem, 0o600);
+    writeNewFile(pair, 0o600, [privatePem(identity, passphrase), publicPem]);
     try {
-      writeNewFile(publicFile, publicPem, 0o644);
+      writeNewFile(publicFile, 0o644, [publicPem]);
     } catch (error) {
       rmSync(pair, { force: true });
       throw error;
     }
   });
-  tellWhatNext(identity.id, pair, publicFile);
+  tellWhatNext('Made', identity.id, pair, publicFile);
   return ExitCode.done;
+}
+
+/**
+ * Of a pair that lies there without its public file, because keygen was killed between the two. The pair's file holds
+ * the public key too, and in the clear.
+ */
+function unfinishedPair(pair: string, publicFile: string): PublicIdentity | null {
+  if (!existsSync(pair) || existsSync(publicFile)) return null;
+  try {
+    return parsePublicPem(readFileSync(pair, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function toPublicPem({ key }: PublicIdentity): string {
+  return key.export({ type: 'spki', format: 'pem' }).toString();
 }
 
 function refuseToOverwrite(path: string): void {
@@ -77,23 +101,6 @@ function privatePem({ privateKey }: Identity, passphrase: string | undefined): s
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-/** The file is there whole or not at all, and never in the place of another. */
-function writeNewFile(path: string, content: string, mode: number): void {
-  const temporary = `${path}.${process.pid}.new`;
-  try {
-    const file = openSync(temporary, 'wx', mode);
-    try {
-      writeSync(file, content);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    linkSync(temporary, path);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-}
-
 function writeKeys(directory: string, write: () => void): void {
   try {
     write();
@@ -111,9 +118,9 @@ function writeKeys(directory: string, write: () => void): void {
   }
 }
 
-function tellWhatNext(id: string, pair: string, publicFile: string): void {
-  print(`Made  ${pair}  (yours alone: never give it away)`);
-  print(`and   ${publicFile.padEnd(pair.length)}  (for the others)`);
+function tellWhatNext(done: 'Made' | 'Kept', id: string, pair: string, publicFile: string): void {
+  print(`${done}  ${pair}  (yours alone: never give it away)`);
+  print(`${done === 'Made' ? 'and ' : 'Made'}  ${publicFile.padEnd(pair.length)}  (for the others)`);
   print('');
   print(`id     ${id}`);
   print(`words  ${verificationWords(id).join(' ')}`);

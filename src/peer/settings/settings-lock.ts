@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
+import { isAlive } from '../is-alive.js';
 
 const POLL_MS = 5;
 /** The lock is held for a few milliseconds. A process that lives and still holds it after this is stopped or hung. */
@@ -71,15 +72,6 @@ function isStale(path: string, mark: string): boolean {
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false;
     throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) !== 'ESRCH';
   }
 }
 
