@@ -21,7 +21,11 @@ beforeAll(async () => {
   bob.send({ command: 'message', text: 'thank you' });
   await alice.next((event) => event.event === 'message' && event.from === 'peer');
   const busy = await run(['history', ...pairOptions()]);
-  expect(busy).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('End the other p2p') });
+  expect(busy).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/another p2p .* has .* open\nEnd it first/),
+  });
   for (const person of [alice, bob]) await person.stop('SIGTERM');
   await stopAll();
 }, 120_000);
