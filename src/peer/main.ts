@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ExitCode } from '../protocol/errors.js';
 import { parseCommandLine } from './commands/command-line.js';
+import { refuseForeignEncoding } from './commands/encoding.js';
 import type { Environment } from './commands/environment.js';
 import { exitAfterOutput, print, reportError, terminalColumns, tolerateClosedOutput } from './ui/output.js';
 
@@ -12,7 +13,10 @@ main().then(exitAfterOutput, (error) => exitAfterOutput(reportError(error, wants
 
 async function main(): Promise<ExitCode> {
   const parsed = parseCommandLine(argv, { version: readVersion(), columns: terminalColumns() });
-  if (parsed.kind === 'work') return parsed.work(readEnvironment());
+  if (parsed.kind === 'work') {
+    refuseForeignEncoding(argv);
+    return parsed.work(readEnvironment());
+  }
   print(parsed.text);
   return ExitCode.done;
 }

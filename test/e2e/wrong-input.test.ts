@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -8,7 +9,15 @@ import { smallDisk } from '../peer/files/helpers/small-disk.js';
 import { noise, sha256, survey } from '../peer/files/helpers/tree.js';
 import { newRsaKey, privatePem, publicPem } from '../support/keys.js';
 import { Pair } from '../support/pair.js';
-import { type Finished, type Program, type RunningProgram, run, start, stopAll } from '../support/program.js';
+import {
+  type Finished,
+  type Program,
+  programFile,
+  type RunningProgram,
+  run,
+  start,
+  stopAll,
+} from '../support/program.js';
 
 let pair: Pair;
 
@@ -45,6 +54,24 @@ function expectSentences({ stderr }: Finished, program: Program, message: RegExp
   expect(todo).toMatch(hint);
   expect(more).toEqual(['']);
 }
+
+/** Through a shell, for node gives no other bytes to a program than UTF-8. `bytes`: in octal, for printf. */
+function runWithBytes(bytes: string, ...args: string[]) {
+  const words = [process.execPath, programFile('p2p'), ...args].map((word) => `'${word}'`);
+  return spawnSync('sh', ['-c', `${words.join(' ')} "$(printf '${bytes}')"`], { encoding: 'utf8', cwd: pair.folder });
+}
+
+it('a name that is not UTF-8 is said to be that, and not to be missing or made', async () => {
+  const stderr = expect.stringMatching(/^p2p: "caf\uFFFD" is not a name in UTF-8.*\nRename it/);
+  const whom = pair.peerOptions('alice');
+  expect(runWithBytes('caf\\351', 'send', ...whom)).toMatchObject({ status: 2, stderr });
+  expect(runWithBytes('caf\\351', 'receive', ...whom, '--into')).toMatchObject({ status: 2, stderr });
+  expect(runWithBytes('caf\\351', 'keygen')).toMatchObject({ status: 2, stderr });
+  expect(readdirSync(pair.folder).some((name) => name.startsWith('caf'))).toBe(false);
+  // The letter itself may be in a name.
+  writeFileSync(pair.path('caf\uFFFD'), 'x');
+  expect(runWithBytes('caf\\357\\277\\275', 'id').stderr).not.toContain('UTF-8');
+});
 
 describe('before anything begins', () => {
   type Case = [what: string, replace: Partial<Record<'keys' | 'peer' | 'more', string>>, message: RegExp, hint: RegExp];
