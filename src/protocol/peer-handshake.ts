@@ -19,7 +19,9 @@ export const DISAPPEAR = 'disappear';
 export const SUCCESSION = 'succession';
 /** A feature: the sender can receive a transfer of which files are left out. */
 export const SKIP = 'skip';
-const FEATURES = [SUCCESSION, DISAPPEAR, SKIP];
+/** A feature: the sender takes whole files, many in one data frame. */
+export const WHOLE_FILES = 'whole-files';
+const FEATURES = [SUCCESSION, DISAPPEAR, SKIP, WHOLE_FILES];
 
 /** The smaller peer id is the TLS client on every path, whoever dialled: both know it without asking anyone. */
 export function roleOf(myId: string, peerId: string): Role {

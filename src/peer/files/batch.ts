@@ -1,8 +1,14 @@
 import { FILE_END_COST } from '../../protocol/constants.js';
+import type { ManifestEntry } from '../../protocol/messages.js';
 import type { ReceivedFile, Receiving, WholeFile } from './receiving.js';
+import { SHA256_BYTES } from './running-digest.js';
 import { type CrossingError, packError } from './thread/crossing-error.js';
+import { wholeFilesIn } from './whole-files.js';
 
-/** One thing that the sender said. The bytes of a file lie elsewhere, at `at`; digests are in hex. */
+/**
+ * One thing that the sender said. The bytes of a file lie elsewhere, at `at`; digests are in hex. Data that begin a file
+ * and are longer than it are whole files: see wholeFilesIn().
+ */
 export type Step =
   | { kind: 'resume'; entry: number; offset: number }
   | { kind: 'data'; entry: number; offset: number; at: number; length: number }
@@ -20,10 +26,13 @@ export interface Taken {
   failure: CrossingError | null;
 }
 
-/** Carries out `steps` in their order; those that are whole files and follow each other, together. */
-export async function takeSteps(steps: readonly Step[], bytes: Buffer, receiving: Receiving): Promise<Taken> {
+/** Carries out what was said in its order; those that are whole files and follow each other, together. */
+export async function takeSteps(said: readonly Step[], bytes: Buffer, receiving: Receiving): Promise<Taken> {
   const taken: Taken = { received: [], skipped: [], consumed: 0, failure: null };
   try {
+    const steps = said.flatMap((step) =>
+      isWholeFiles(step, receiving.entries) ? takeApart(step, bytes, receiving.entries) : [step],
+    );
     for (let next = 0; next < steps.length; ) {
       const files = wholeFilesFrom(next, steps, bytes);
       next +=
@@ -35,6 +44,27 @@ export async function takeSteps(steps: readonly Step[], bytes: Buffer, receiving
     taken.failure = packError(error);
   }
   return taken;
+}
+
+type Data = Extract<Step, { kind: 'data' }>;
+
+function isWholeFiles(step: Step, entries: readonly ManifestEntry[]): step is Data {
+  if (step.kind !== 'data' || step.offset !== 0) return false;
+  const first = entries[step.entry];
+  return first !== undefined && !first.directory && step.length > first.size;
+}
+
+function takeApart(
+  { entry: first, at: start, length }: Data,
+  bytes: Buffer,
+  entries: readonly ManifestEntry[],
+): Step[] {
+  return [...wholeFilesIn(entries, first, length)].flatMap(({ entry, at, size }): Step[] => {
+    const end = start + at + size;
+    const sha256 = bytes.toString('hex', end, end + SHA256_BYTES);
+    const data: Step[] = size > 0 ? [{ kind: 'data', entry, offset: 0, at: start + at, length: size }] : [];
+    return [...data, { kind: 'fileEnd', entry, size, sha256 }];
+  });
 }
 
 interface Whole extends WholeFile {

@@ -15,8 +15,8 @@ const calls = {
     sendings.set(sending, new Sources(entries, paths));
   },
 
-  begin(stream: number, sending: number, wanted: Wanted | null): void {
-    streams.set(stream, { sending, stream: new SourceStream(known(sendings, sending), wanted) });
+  begin(stream: number, sending: number, wanted: Wanted | null, wholeFiles: boolean): void {
+    streams.set(stream, { sending, stream: new SourceStream(known(sendings, sending), wanted, wholeFiles) });
   },
 
   read(stream: number, slot: SharedArrayBuffer): Turn<SlotPiece> {

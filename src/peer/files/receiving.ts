@@ -33,8 +33,8 @@ export interface ReceivingOptions {
  * do; after either, want() goes on from what is there.
  */
 export class Receiving {
+  readonly entries: readonly ManifestEntry[];
   readonly #into: string;
-  readonly #entries: readonly ManifestEntry[];
   readonly #destination: Destination;
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal;
@@ -46,7 +46,7 @@ export class Receiving {
 
   private constructor(o: ReceivingOptions, destination: Destination) {
     this.#into = resolve(o.into);
-    this.#entries = o.entries;
+    this.entries = o.entries;
     this.#destination = destination;
     this.#signal = AbortSignal.any([o.signal, this.#ending.signal]);
   }
@@ -99,7 +99,7 @@ export class Receiving {
       await this.#destination.recover(this.#signal);
       this.#destination.makeFolders();
       const entry = this.#destination.next;
-      const wanted = this.#entries[entry];
+      const wanted = this.entries[entry];
       if (this.#partial?.wasChanged()) this.#letGo();
       if (wanted && !this.#partial) {
         this.#partial = await PartialFile.reopen(this.#destination.temp(), wanted.size, this.#signal);
@@ -170,7 +170,7 @@ export class Receiving {
       const wrong = group.findIndex(({ bytes, sha256 }) => hash('sha256', bytes) !== sha256);
       if (wrong === 0) {
         this.#state = 'idle';
-        throw new DigestMismatchError(this.#entries[first]?.path ?? '');
+        throw new DigestMismatchError(this.entries[first]?.path ?? '');
       }
       return this.#orLetGo(() => this.#destination.landWhole(wrong === -1 ? group : group.slice(0, wrong)));
     });
@@ -187,7 +187,7 @@ export class Receiving {
   }
 
   #checkWhole(entry: number, bytes: Buffer): void {
-    const expected = this.#entries[entry];
+    const expected = this.entries[entry];
     if (!expected || expected.directory) throw new ProtocolError('data of another file than the next');
     if (bytes.length !== expected.size) throw new ProtocolError('more or less data than the manifest says');
   }
@@ -222,7 +222,7 @@ export class Receiving {
   #expect(entry: number): ManifestEntry {
     if (this.#state !== 'flowing') throw new ProtocolError('data that nobody asked for');
     this.#destination.makeFolders();
-    const expected = this.#entries[entry];
+    const expected = this.entries[entry];
     if (!expected || entry !== this.#destination.next) throw new ProtocolError('data of another file than the next');
     return expected;
   }

@@ -18,6 +18,7 @@ export type Piece =
   | { kind: 'resume'; entry: number; offset: number }
   /** `frame` has room for a data frame's header before the content. */
   | { kind: 'data'; entry: number; offset: number; frame: Buffer }
+  | { kind: 'wholeFiles'; entry: number; frame: Buffer }
   | { kind: 'fileEnd'; entry: number; size: number; sha256: Buffer }
   /** `why`: a SourceChangedError for a file that is not what was offered, a UserError (7) for one that cannot be read. */
   | { kind: 'skip'; entry: number; why: Error };
@@ -41,15 +42,16 @@ export class Sending {
   }
 
   /**
-   * Everything from where the receiver's content agrees to the end of the manifest, some pieces at a time, read ahead.
-   * Their memory is overwritten when the next ones are asked for. Throws a ProtocolError for an impossible want.
+   * Everything from where the receiver's content agrees to the end of the manifest, some pieces at a time, read ahead;
+   * with `wholeFiles` only if the receiver takes them. Their memory is overwritten when the next ones are asked for.
+   * Throws a ProtocolError for an impossible want.
    */
-  async *pieces(wanted: Wanted, signal: AbortSignal): AsyncGenerator<Piece[], void> {
+  async *pieces(wanted: Wanted, signal: AbortSignal, wholeFiles = false): AsyncGenerator<Piece[], void> {
     checkWanted(wanted, this.entries);
     const either = AbortSignal.any([signal, this.#closing.signal]);
     await this.#stopWarming();
     either.throwIfAborted();
-    const stream = await this.#begin(wanted);
+    const stream = await this.#begin(wanted, wholeFiles);
     try {
       const ahead = Array.from({ length: SLOTS }, newSlot).map((slot) => ({ slot, turn: stream.read(slot) }));
       for (let next = ahead.shift(); next; next = ahead.shift()) {
@@ -79,7 +81,7 @@ export class Sending {
   }
 
   async #readOnly(signal: AbortSignal): Promise<void> {
-    const stream = await this.#begin(null);
+    const stream = await this.#begin(null, false);
     try {
       const slot = new SharedArrayBuffer(0);
       while (!signal.aborted && !(await stream.read(slot)).ended);
@@ -101,7 +103,7 @@ export class Sending {
     await this.#openedIn?.call('close', this.#number).catch(() => {});
   }
 
-  async #begin(wanted: Wanted | null): Promise<RemoteStream> {
+  async #begin(wanted: Wanted | null, wholeFiles: boolean): Promise<RemoteStream> {
     const thread = this.#reader.thread;
     // Another one than before has nothing of what that one had.
     if (this.#openedIn !== thread) {
@@ -109,7 +111,7 @@ export class Sending {
       await thread.call('open', this.#number, this.entries, this.#sources);
     }
     const stream = new RemoteStream(thread);
-    await stream.begin(this.#number, wanted);
+    await stream.begin(this.#number, wanted, wholeFiles);
     return stream;
   }
 }
@@ -123,8 +125,8 @@ class RemoteStream {
     this.#thread = thread;
   }
 
-  begin(sending: number, wanted: Wanted | null): Promise<void> {
-    return this.#thread.call('begin', this.#number, sending, wanted);
+  begin(sending: number, wanted: Wanted | null, wholeFiles: boolean): Promise<void> {
+    return this.#thread.call('begin', this.#number, sending, wanted, wholeFiles);
   }
 
   /** A failure is met where the turn is awaited; nobody awaits it if the reader stops before. */
@@ -144,9 +146,10 @@ function inSlot(piece: SlotPiece, slot: SharedArrayBuffer): Piece {
   switch (piece.kind) {
     case 'resume':
       return piece;
-    case 'data': {
-      const { kind, entry, offset, at, length } = piece;
-      return { kind, entry, offset, frame: Buffer.from(slot, at - DATA_HEAD_BYTES, DATA_HEAD_BYTES + length) };
+    case 'data':
+    case 'wholeFiles': {
+      const { at, length, ...rest } = piece;
+      return { ...rest, frame: Buffer.from(slot, at - DATA_HEAD_BYTES, DATA_HEAD_BYTES + length) };
     }
     case 'fileEnd': {
       const { kind, entry, size, at } = piece;

@@ -25,4 +25,12 @@ export class Slot {
     this.#taken = at + length;
     return Buffer.from(this.#memory, at, length);
   }
+
+  /** `length` bytes that follow what was taken last. Null if full. */
+  extend(length: number): Buffer | null {
+    const at = this.#taken;
+    if (at + length > this.#memory.byteLength) return null;
+    this.#taken = at + length;
+    return Buffer.from(this.#memory, at, length);
+  }
 }

@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { DATA_CHUNK_BYTES } from '../../protocol/constants.js';
+import { DATA_CHUNK_BYTES, FILE_END_COST } from '../../protocol/constants.js';
 import { UserError } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
 import { SourceChangedError } from './file-errors.js';
@@ -17,16 +18,21 @@ const WORTH_REMEMBERING_BYTES = 1024 * 1024;
 /** What is only hashed is read in pieces that stay in the processor's cache until they are. */
 const scratch = Buffer.allocUnsafeSlow(HASHED_PIECE_BYTES);
 
+/** Longer ones go alone: a slow path sends no more than this at once. */
+const SMALL_BYTES = 32 * 1024;
+
 /** What the receiver has: all entries before `entry`, and these prefixes of that one. */
 export interface Wanted {
   entry: number;
   checkpoints: readonly Checkpoint[];
 }
 
-/** What a turn has put into its slot; `at` is where in it the file's content or digest begins. */
+/** What a turn has put into its slot; `at` is where in it the files' content or the digest begins. */
 export type SlotPiece =
   | { kind: 'resume'; entry: number; offset: number }
   | { kind: 'data'; entry: number; offset: number; at: number; length: number }
+  /** Small files from `entry` on, as wholeFilesIn() finds them. */
+  | { kind: 'wholeFiles'; entry: number; at: number; length: number }
   | { kind: 'fileEnd'; entry: number; size: number; at: number }
   /** The file is not what was offered, or cannot be read: nothing more comes of it. */
   | { kind: 'skip'; entry: number; why: CrossingError };
@@ -55,20 +61,25 @@ export class SourceStream {
   readonly #sources: Sources;
   readonly #work: Generator<Step<SlotPiece>, void>;
   #slot = new Slot(new SharedArrayBuffer(0));
+  /** The small files that were put into the slot last, and not yet told of. */
+  #wholeFiles: Extract<SlotPiece, { kind: 'wholeFiles' }> | null = null;
 
   /**
-   * Everything from where the receiver's content agrees to the end of the manifest. Without `wanted` the first file is
-   * only read, and remembered for the stream that will be wanted.
+   * Everything from where the receiver's content agrees to the end of the manifest, small files many in a piece if the
+   * receiver takes `wholeFiles`. Without `wanted` the first file is only read, and remembered for the stream that will
+   * be wanted.
    */
-  constructor(sources: Sources, wanted: Wanted | null) {
+  constructor(sources: Sources, wanted: Wanted | null, wholeFiles = false) {
     this.#sources = sources;
-    this.#work = wanted ? this.#pieces(wanted) : this.#warmUp();
+    this.#work = wanted ? this.#pieces(wanted, wholeFiles) : this.#warmUp();
   }
 
   /** The next pieces, as many as fit. */
   takeTurn(slot: SharedArrayBuffer): Turn<SlotPiece> {
     this.#slot = new Slot(slot);
-    return takeTurn(this.#work);
+    const turn = takeTurn(this.#work);
+    turn.found.push(...this.#endWholeFiles());
+    return turn;
   }
 
   /** Closes its file. */
@@ -76,31 +87,69 @@ export class SourceStream {
     this.#work.return();
   }
 
-  *#pieces({ entry: first, checkpoints }: Wanted): Generator<Step<SlotPiece>, void> {
+  *#pieces({ entry: first, checkpoints }: Wanted, wholeFiles: boolean): Generator<Step<SlotPiece>, void> {
     const { entries } = this.#sources;
+    if (entries[first]?.directory) yield { kind: 'resume', entry: first, offset: 0 };
     for (const [index, entry] of entries.entries()) {
-      if (index < first) continue;
-      if (!entry.directory) yield* this.#fileOrSkip(index, entry, index === first ? checkpoints : null);
-      else if (index === first) yield { kind: 'resume', entry: index, offset: 0 };
+      if (index < first || entry.directory) continue;
+      const known = index === first ? checkpoints : null;
+      const isSmall = wholeFiles && entry.size <= SMALL_BYTES && !known?.length;
+      const file = isSmall ? this.#smallFile(index, entry, known !== null) : this.#file(index, entry, known);
+      yield* this.#orSkip(index, file, known !== null);
     }
   }
 
-  *#fileOrSkip(
-    index: number,
-    entry: ManifestEntry,
-    checkpoints: readonly Checkpoint[] | null,
-  ): Generator<Step<SlotPiece>, void> {
-    let mustResume = checkpoints !== null;
+  *#orSkip(index: number, file: Iterable<Step<SlotPiece>>, isFirst: boolean): Generator<Step<SlotPiece>, void> {
+    let mustResume = isFirst;
     try {
-      for (const step of this.#file(index, entry, checkpoints)) {
+      for (const step of file) {
         if (step !== null && step !== FULL) mustResume = false;
         yield step;
       }
     } catch (error) {
       if (!(error instanceof SourceChangedError || error instanceof UserError)) throw error;
+      yield* this.#endWholeFiles();
       if (mustResume) yield { kind: 'resume', entry: index, offset: 0 };
       yield { kind: 'skip', entry: index, why: packError(error) };
     }
+  }
+
+  *#smallFile(index: number, entry: ManifestEntry, isFirst: boolean): Generator<Step<SlotPiece>, void> {
+    if (isFirst) yield { kind: 'resume', entry: index, offset: 0 };
+    const file = this.#sources.open(entry);
+    try {
+      const room = yield* this.#roomAmongWholeFiles(index, entry.size + SHA256_BYTES);
+      const content = room.subarray(0, entry.size);
+      file.read(0, content);
+      file.checkUnchanged();
+      hash('sha256', content, 'buffer').copy(room, entry.size);
+      this.#addToWholeFiles(index, room);
+    } finally {
+      file.close();
+    }
+    yield null;
+  }
+
+  /** Room for a file and its digest behind those that it can go with; what the room holds counts once it was added. */
+  *#roomAmongWholeFiles(index: number, length: number): Generator<Step<SlotPiece>, Buffer> {
+    const piece = this.#wholeFiles;
+    const ends = piece ? (index + 1 - piece.entry) * FILE_END_COST : 0;
+    const room = piece && piece.length + length + ends <= DATA_CHUNK_BYTES ? this.#slot.extend(length) : null;
+    if (room) return room;
+    yield* this.#endWholeFiles();
+    return yield* this.#room(length);
+  }
+
+  #addToWholeFiles(index: number, { byteOffset: at, length }: Buffer): void {
+    if (this.#wholeFiles) this.#wholeFiles.length += length;
+    else this.#wholeFiles = { kind: 'wholeFiles', entry: index, at, length };
+  }
+
+  *#endWholeFiles(): Generator<SlotPiece, void> {
+    const piece = this.#wholeFiles;
+    // First: the turn may end with the yield.
+    this.#wholeFiles = null;
+    if (piece) yield piece;
   }
 
   *#file(
@@ -108,6 +157,7 @@ export class SourceStream {
     entry: ManifestEntry,
     checkpoints: readonly Checkpoint[] | null,
   ): Generator<Step<SlotPiece>, void> {
+    yield* this.#endWholeFiles();
     const file = this.#sources.open(entry);
     try {
       const digest = yield* this.#agreed(file, index, checkpoints ?? []);

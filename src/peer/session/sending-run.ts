@@ -3,8 +3,10 @@ import { DATA_HEAD_BYTES } from '../../protocol/data-frames.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { ManifestEntry, Want } from '../../protocol/messages.js';
-import { SKIP } from '../../protocol/peer-handshake.js';
+import { SKIP, WHOLE_FILES } from '../../protocol/peer-handshake.js';
+import { SHA256_BYTES } from '../files/running-digest.js';
 import type { Piece, Sending } from '../files/sending.js';
+import { type WholeFileAt, wholeFilesIn } from '../files/whole-files.js';
 import type { SessionEvent } from './events.js';
 import { ProgressReport } from './progress-report.js';
 import { SendWindow } from './send-window.js';
@@ -103,8 +105,9 @@ export class SendingRun {
    */
   async run(): Promise<void> {
     const { signal } = this.#stopping;
+    const wholeFiles = this.#link.facts.hello.features.includes(WHOLE_FILES);
     try {
-      for await (const pieces of this.#sending.pieces(this.#want, signal)) {
+      for await (const pieces of this.#sending.pieces(this.#want, signal, wholeFiles)) {
         for (const piece of pieces) await this.#send(piece);
         // What follows is read into the same memory.
         await this.#until(() => this.#lent === 0);
@@ -128,12 +131,14 @@ export class SendingRun {
         await this.#sendData(piece);
         this.#at = piece.offset + piece.frame.length - DATA_HEAD_BYTES;
         break;
+      case 'wholeFiles':
+        await this.#sendWholeFiles(piece);
+        break;
       case 'fileEnd':
         await this.#untilAllowed();
         if (this.#stopping.signal.aborted) return;
         this.#link.send({ kind: 'fileEnd', stream, entry: piece.entry, size: piece.size, sha256: piece.sha256 });
-        this.#count(FILE_END_COST);
-        this.#fileEnds.push(this.#sent);
+        this.#countFileEnd();
         this.#at = 0;
         break;
       case 'skip':
@@ -152,10 +157,8 @@ export class SendingRun {
     const { stream } = this.#want;
     const content = frame.subarray(DATA_HEAD_BYTES);
     await this.#untilAllowed();
-    if (content.length <= SLICE_BYTES || content.length <= this.#window.size / FRAMES_IN_WINDOW) {
-      if (this.#stopping.signal.aborted) return;
-      this.#lent += 1;
-      this.#link.sendDataFrame(stream, entry, offset, frame, this.#giveBack);
+    if (this.#fitsUncut(content.length)) {
+      this.#lend(entry, offset, frame);
       this.#count(content.length);
       return;
     }
@@ -168,9 +171,51 @@ export class SendingRun {
     }
   }
 
+  async #sendWholeFiles({ entry: first, frame }: Extract<Piece, { kind: 'wholeFiles' }>): Promise<void> {
+    const content = frame.subarray(DATA_HEAD_BYTES);
+    const files = [...wholeFilesIn(this.#entries, first, content.length)];
+    await this.#untilAllowed();
+    if (this.#fitsUncut(costOf(files))) {
+      this.#lend(first, 0, frame);
+      this.#countFiles(files);
+      return;
+    }
+    for (const slice of sliced(files)) {
+      await this.#untilAllowed();
+      const [begin, end] = [slice[0], slice.at(-1)];
+      if (this.#stopping.signal.aborted || !begin || !end) return;
+      const bytes = content.subarray(begin.at, end.at + end.size + SHA256_BYTES);
+      this.#link.sendData(this.#want.stream, begin.entry, 0, bytes);
+      this.#countFiles(slice);
+    }
+  }
+
+  #fitsUncut(length: number): boolean {
+    return length <= SLICE_BYTES || length <= this.#window.size / FRAMES_IN_WINDOW;
+  }
+
+  /** The frame is sent from where it lies. */
+  #lend(entry: number, offset: number, frame: Buffer): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#lent += 1;
+    this.#link.sendDataFrame(this.#want.stream, entry, offset, frame, this.#giveBack);
+  }
+
   #count(bytes: number): void {
     this.#sent += bytes;
     this.#window.sent(bytes, performance.now());
+  }
+
+  #countFiles(files: readonly WholeFileAt[]): void {
+    for (const { size } of files) {
+      this.#count(size);
+      this.#countFileEnd();
+    }
+  }
+
+  #countFileEnd(): void {
+    this.#count(FILE_END_COST);
+    this.#fileEnds.push(this.#sent);
   }
 
   async #untilAllowed(): Promise<void> {
@@ -189,4 +234,20 @@ export class SendingRun {
   #nameOf(entry: number): string {
     return this.#entries[entry]?.path ?? '';
   }
+}
+
+/** What they count for in the window. */
+function costOf(files: readonly WholeFileAt[]): number {
+  return files.reduce((sum, { size }) => sum + size + FILE_END_COST, 0);
+}
+
+/** As many in each as make a slice. */
+function sliced(files: readonly WholeFileAt[]): WholeFileAt[][] {
+  const slices: WholeFileAt[][] = [];
+  for (const file of files) {
+    const last = slices.at(-1);
+    if (last && costOf(last) + costOf([file]) <= SLICE_BYTES) last.push(file);
+    else slices.push([file]);
+  }
+  return slices;
 }

@@ -7,7 +7,7 @@ import { DigestMismatchError } from '../../../src/peer/files/file-errors.js';
 import type { ReceivingSlot } from '../../../src/peer/files/receiving-slots.js';
 import { ReceivingThread, type ThreadedReceiving } from '../../../src/peer/files/receiving-thread.js';
 import { unpackError } from '../../../src/peer/files/thread/crossing-error.js';
-import { UserError } from '../../../src/protocol/errors.js';
+import { ProtocolError, UserError } from '../../../src/protocol/errors.js';
 import { aFile, aFolder } from './helpers/entries.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { type MemoryStore, memoryStore, TRANSFER } from './helpers/transfer.js';
@@ -73,6 +73,41 @@ it('receives files, notes its progress here, and gives the memory back', async (
   expect(readFileSync(join(into, 'd/a'), 'utf8')).toBe('alpha');
   expect(JSON.parse(store.json)).toMatchObject({ next: 4 });
   await receiving.suspend();
+});
+
+it('takes apart data that hold whole files', async () => {
+  const into = join(scratchFolder(), 'into');
+  const receiving = await open(newThread(), into);
+  await receiving.want();
+  const slot = slotOf(receiving);
+  const parts = ['alpha', 'beta', ''].flatMap((content) => [Buffer.from(content), Buffer.from(sha256(content), 'hex')]);
+  const length = Buffer.concat(parts).length;
+  const data: Step = { kind: 'data', entry: 1, offset: 0, at: slot.add(Buffer.concat(parts)), length };
+  const { received, consumed, failure } = await receiving.take([{ kind: 'resume', entry: 1, offset: 0 }, data], slot);
+  expect(failure).toBe(null);
+  expect(consumed).toBe(9 + 3 * 1024);
+  expect(received.map(({ name }) => name)).toEqual(['d/a', 'd/b', 'd/zero']);
+  await receiving.complete();
+  expect(readFileSync(join(into, 'd/b'), 'utf8')).toBe('beta');
+});
+
+it.each([
+  ['are cut off', 5 + 32 + 4 + 31],
+  ['are more than the manifest has', 5 + 32 + 4 + 32 + 32 + 1],
+])('takes nothing of data whose whole files %s', async (_, length) => {
+  const into = join(scratchFolder(), 'into');
+  const receiving = await open(newThread(), into);
+  await receiving.want();
+  const slot = slotOf(receiving);
+  const at = slot.add(Buffer.alloc(length));
+  const steps: Step[] = [
+    { kind: 'resume', entry: 1, offset: 0 },
+    { kind: 'data', entry: 1, offset: 0, at, length },
+  ];
+  const { received, failure } = await receiving.take(steps, slot);
+  expect(received).toEqual([]);
+  expect(failure && unpackError(failure)).toBeInstanceOf(ProtocolError);
+  expect(readdirSync(join(into, 'd'))).toEqual([]);
 });
 
 it('tells what came of a batch before what went wrong in it, and takes no more until wanted again', async () => {

@@ -13,7 +13,10 @@ import { describe, expect, it } from 'vitest';
 import { SourceChangedError } from '../../../src/peer/files/file-errors.js';
 import { readManifest } from '../../../src/peer/files/manifest.js';
 import type { Sending } from '../../../src/peer/files/sending.js';
+import type { Wanted } from '../../../src/peer/files/source-stream.js';
+import { wholeFilesIn } from '../../../src/peer/files/whole-files.js';
 import { DATA_CHUNK_BYTES } from '../../../src/protocol/constants.js';
+import { DATA_HEAD_BYTES } from '../../../src/protocol/data-frames.js';
 import { ProtocolError, UserError } from '../../../src/protocol/errors.js';
 import type { Checkpoint } from '../../../src/protocol/messages.js';
 import { asNobody } from './helpers/nobody.js';
@@ -57,6 +60,88 @@ function whyOf(pieces: OwnPiece[]): Error | undefined {
 function checkpoint(content: Buffer, length: number): Checkpoint {
   return { length, sha256: Buffer.from(sha256(content.subarray(0, length)), 'hex') };
 }
+
+/** The files in the pieces, in their order: of each its entry, and whether its content and digest are those of `contents`. */
+async function filesIn(sending: Sending, wanted: Wanted, contents: ReadonlyMap<string, Buffer>) {
+  const files: [entry: number, how: string][] = [];
+  for await (const pieces of sending.pieces(wanted, never, true)) {
+    for (const piece of pieces) {
+      if (piece.kind === 'fileEnd') files.push([piece.entry, 'alone']);
+      if (piece.kind !== 'wholeFiles') continue;
+      const bytes = piece.frame.subarray(DATA_HEAD_BYTES);
+      for (const { entry, at, size } of wholeFilesIn(sending.entries, piece.entry, bytes.length)) {
+        const content = bytes.subarray(at, at + size);
+        const isRight = contents.get(sending.entries[entry]?.path ?? '')?.equals(content) ?? false;
+        const digest = bytes.toString('hex', at + size, at + size + 32);
+        files.push([entry, isRight && digest === sha256(content) ? 'together' : 'wrong']);
+      }
+    }
+  }
+  return files;
+}
+
+async function outlineTogether(sending: Sending, wanted: Wanted): Promise<string[]> {
+  const all: string[] = [];
+  for await (const pieces of sending.pieces(wanted, never, true)) {
+    for (const piece of pieces) {
+      const bytes = piece.kind === 'wholeFiles' ? piece.frame.length - DATA_HEAD_BYTES : 0;
+      all.push(piece.kind === 'wholeFiles' ? `files ${piece.entry}+${bytes}` : piece.kind);
+    }
+  }
+  return all;
+}
+
+describe('small files', () => {
+  const sizes = [0, 5, 4096, 32 * 1024, 32 * 1024 + 1, 3];
+  /** More than any turn or slot takes, in folders of 50. */
+  const contents = new Map(
+    Array.from({ length: 1500 }, (_, n) => {
+      const name = `d/${String(Math.floor(n / 50)).padStart(2, '0')}/${String(n).padStart(4, '0')}`;
+      return [name, noise(sizes[n % sizes.length] ?? 0, n + 1)] as const;
+    }),
+  );
+
+  it('go many in a piece, each once, in their order and with its digest; long ones go alone', async () => {
+    const base = scratchFolder();
+    plant(base, Object.fromEntries(contents));
+    const sending = await offer(base, 'd');
+    const wanted = sending.entries.flatMap(({ directory, size }, entry) =>
+      directory ? [] : [[entry, size > 32 * 1024 ? 'alone' : 'together']],
+    );
+    expect(await filesIn(sending, FROM_THE_START, contents)).toEqual(wanted);
+    const later = { entry: 700, checkpoints: [] };
+    expect(await filesIn(sending, later, contents)).toEqual(wanted.filter(([entry]) => Number(entry) >= 700));
+  });
+
+  it('of which the receiver has a part go on from there, alone', async () => {
+    const base = scratchFolder();
+    plant(base, { 'd/a': 'alpha', 'd/b': 'beta' });
+    const sending = await offer(base, 'd');
+    const wanted = { entry: 1, checkpoints: [checkpoint(Buffer.from('alpha'), 3)] };
+    expect(await outlineTogether(sending, wanted)).toEqual(['resume', 'data', 'fileEnd', 'files 2+36']);
+  });
+
+  it('that were changed since the offer are passed over, wherever they are', async () => {
+    const base = scratchFolder();
+    plant(base, { 'd/a': 'alpha', 'd/b': 'beta', 'd/c': 'gamma', 'd/d': 'delta' });
+    const sending = await offer(base, 'd');
+    appendFileSync(join(base, 'd/b'), 'x');
+    rmSync(join(base, 'd/d'));
+    expect(await outlineTogether(sending, FROM_THE_START)).toEqual([
+      'resume',
+      'files 1+37',
+      'skip',
+      'files 3+37',
+      'skip',
+    ]);
+    expect(await outlineTogether(sending, { entry: 2, checkpoints: [] })).toEqual([
+      'resume',
+      'skip',
+      'files 3+37',
+      'skip',
+    ]);
+  });
+});
 
 describe('a stream of pieces', () => {
   it('carries file after file to the end of the manifest, folders and empty files by their place alone', async () => {

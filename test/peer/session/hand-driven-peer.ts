@@ -16,6 +16,8 @@ export class HandDrivenPeer {
   /** Why the other side, or the network, ended the link. */
   readonly ended: Promise<Error>;
   isEnded = false;
+  /** Bytes of data that have come, of all streams. */
+  dataBytes = 0;
   #sequence = 0;
   readonly #consumed = new Map<number, number>();
   readonly #waiting = new Set<() => void>();
@@ -29,7 +31,10 @@ export class HandDrivenPeer {
           this.received.push(message);
           this.#changed();
         },
-        onData: (_, { stream, content }) => this.#consume(stream, content.length),
+        onData: (_, { stream, content }) => {
+          this.dataBytes += content.length;
+          this.#consume(stream, content.length);
+        },
         onDrain: () => {},
         onDoubt: () => {},
         onClose: (_, reason) => {

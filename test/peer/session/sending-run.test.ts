@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { SourceChangedError } from '../../../src/peer/files/file-errors.js';
 import { readManifest } from '../../../src/peer/files/manifest.js';
+import { wholeFilesIn } from '../../../src/peer/files/whole-files.js';
 import { SendingRun } from '../../../src/peer/session/sending-run.js';
 import { MAX_FRAME_PEER } from '../../../src/protocol/constants.js';
 import { decodeData } from '../../../src/protocol/data-frames.js';
@@ -14,6 +15,7 @@ import { FramedStream } from '../../../src/protocol/framed-stream.js';
 import { FrameReader, FrameType } from '../../../src/protocol/frames.js';
 import { Link, type LinkFacts } from '../../../src/protocol/link.js';
 import type { Want } from '../../../src/protocol/messages.js';
+import { WHOLE_FILES } from '../../../src/protocol/peer-handshake.js';
 import { peerCodec } from '../../../src/protocol/wire.js';
 import { openSending, reader } from '../files/helpers/open-sending.js';
 import { never, scratchFolder } from '../files/helpers/scratch.js';
@@ -31,20 +33,31 @@ const facts: LinkFacts = {
   signallingOnly: false,
 };
 
-/** Sends what lies in `folder` over a network that looks at each write only after its time, in turn, in milliseconds. */
-async function send(folder: string, delays: readonly number[]): Promise<Map<string, string>> {
+/** Sends what lies in `folder` to a peer with these features, over a network that looks at each write only after its time, in turn, in milliseconds. */
+async function send(folder: string, delays: readonly number[], features: string[]): Promise<Map<string, string>> {
   const manifest = await readManifest([folder], reader, never);
   const frames = new FrameReader(MAX_FRAME_PEER);
   const contents = manifest.entries.map((): Buffer[] => []);
   const told = new Map<string, string>();
   let consumed = 0;
   let writes = 0;
+  const hearWholeFiles = (first: number, bytes: Buffer) => {
+    expect(features).toContain(WHOLE_FILES);
+    for (const { entry, at, size } of wholeFilesIn(manifest.entries, first, bytes.length)) {
+      contents[entry]?.push(bytes.subarray(at, at + size));
+      told.set(manifest.entries[entry]?.path ?? '', bytes.toString('hex', at + size, at + size + 32));
+      consumed += size + 1024;
+    }
+  };
   const hear = (frame: ReturnType<FrameReader['next']>) => {
     if (frame?.type === FrameType.data) {
-      const { stream, entry, content } = decodeData(frame);
+      const { stream, entry, offset, content } = decodeData(frame);
       expect(stream).toBe(want.stream);
-      contents[entry]?.push(content);
-      consumed += content.length;
+      if (offset === 0 && content.length > (manifest.entries[entry]?.size ?? 0)) hearWholeFiles(entry, content);
+      else {
+        contents[entry]?.push(content);
+        consumed += content.length;
+      }
     } else if (frame) {
       const message = peerCodec.decode(frame.payload);
       if (message.kind !== 'fileEnd') return;
@@ -66,7 +79,8 @@ async function send(folder: string, delays: readonly number[]): Promise<Map<stri
       }
     },
   });
-  const link = new Link(new FramedStream(network, peerCodec, MAX_FRAME_PEER), facts, 5);
+  const hello = { ...facts.hello, features };
+  const link = new Link(new FramedStream(network, peerCodec, MAX_FRAME_PEER), { ...facts, hello }, 5);
   onTestFinished(() => link.destroy(new LinkClosedError('the test is over')));
   const ignore = () => {};
   const run = new SendingRun({ link, want, total: 0, sending: openSending(manifest), emit: ignore, onSkip: ignore });
@@ -89,17 +103,18 @@ it('sends what is in the files, however long the network takes to take it, in wh
   const size = fc.oneof(fc.nat(9_000), fc.nat(300_000), fc.integer({ min: 3_500_000, max: 5_000_000 }));
   await fc.assert(
     fc.asyncProperty(
-      fc.array(size, { minLength: 1, maxLength: 5 }),
+      fc.array(size, { minLength: 1, maxLength: 12 }),
       fc.array(fc.nat(2), { minLength: 1, maxLength: 7 }),
-      async (sizes, delays) => {
+      fc.subarray([WHOLE_FILES]),
+      async (sizes, delays, features) => {
         const base = scratchFolder();
         const files = sizes.map((length, n) => [`d/f${String(n).padStart(2, '0')}`, noise(length, n + 1)] as const);
         plant(base, Object.fromEntries(files));
-        const told = await send(join(base, 'd'), delays);
+        const told = await send(join(base, 'd'), delays, features);
         expect([...told]).toEqual(files.map(([path, content]) => [path, sha256(content)]));
       },
     ),
-    { numRuns: 6 },
+    { numRuns: 8 },
   );
 });
 

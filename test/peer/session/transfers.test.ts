@@ -107,7 +107,7 @@ describe('a transfer', () => {
     await both.link();
     const top = join(small.folder, 'top');
     mkdirSync(join(top, 'empty', 'emptier'), { recursive: true });
-    for (let at = 0; at < 120; at++) writeFileSync(join(top, `file ${at}`), at % 2 === 0 ? '' : `content ${at}`);
+    for (let at = 0; at < 600; at++) writeFileSync(join(top, `file ${at}`), at % 2 === 0 ? '' : `content ${at}`);
     const transfer = await sendTo(great, small, [top]);
     await great.event('file');
     small.session.message('in between');
@@ -115,9 +115,9 @@ describe('a transfer', () => {
     expect(great.all('transferred')).toEqual([]);
     await transferred(great, transfer);
     expect(readdirSync(join(great.into, 'top', 'empty'))).toEqual(['emptier']);
-    expect(readdirSync(join(great.into, 'top'))).toHaveLength(121);
-    expect(readFileSync(join(great.into, 'top', 'file 119'), 'utf8')).toBe('content 119');
-    expect(great.all('file')).toHaveLength(120);
+    expect(readdirSync(join(great.into, 'top'))).toHaveLength(601);
+    expect(readFileSync(join(great.into, 'top', 'file 599'), 'utf8')).toBe('content 599');
+    expect(great.all('file')).toHaveLength(600);
     for (const { bytes, total } of [...small.all('progress'), ...great.all('progress')]) {
       expect(bytes).toBeLessThanOrEqual(total);
     }

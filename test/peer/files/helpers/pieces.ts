@@ -4,7 +4,7 @@ import { DATA_HEAD_BYTES } from '../../../../src/protocol/data-frames.js';
 
 /** A piece in memory of its own. */
 export type OwnPiece =
-  | Exclude<Piece, { kind: 'data' }>
+  | Exclude<Piece, { kind: 'data' | 'wholeFiles' }>
   | { kind: 'data'; entry: number; offset: number; bytes: Buffer };
 
 /** One by one. */
@@ -21,6 +21,8 @@ export function own(piece: Piece): OwnPiece {
       const { kind, entry, offset, frame } = piece;
       return { kind, entry, offset, bytes: Buffer.from(frame.subarray(DATA_HEAD_BYTES)) };
     }
+    case 'wholeFiles':
+      throw new Error('whole files that nobody asked for');
     case 'fileEnd':
       return { ...piece, sha256: Buffer.from(piece.sha256) };
   }
