@@ -3,12 +3,9 @@ import type { Candidate, Introduction } from '../protocol/messages.js';
 import type { MediatorConnection } from './mediator/connection.js';
 import { isLoopback } from './paths/addresses.js';
 import { PATH_FACTORIES } from './paths/path-factories.js';
-import { type Attempt, Race, type RaceOptions } from './paths/race.js';
+import { type Attempt, Race, type RaceOptions, type RaceTerms } from './paths/race.js';
 
-export type CurrentRaceOptions = Pick<
-  RaceOptions,
-  'credentials' | 'peer' | 'runId' | 'allowed' | 'hostCandidates' | 'mapPort' | 'preferenceOf' | 'examining'
-> & { journalId(): string };
+export type CurrentRaceOptions = RaceTerms & Pick<RaceOptions, 'mapPort'>;
 
 /** The other side's last handshakes may still be under way when the best path is there. */
 const GRACE_MS = 1_000;

@@ -1,9 +1,9 @@
 import type { UserError } from '../protocol/errors.js';
 import type { Identity, PublicIdentity } from '../protocol/identity.js';
-import type { Link, LinkFacts } from '../protocol/link.js';
-import type { Candidate, Introduction, PathKind, Remember } from '../protocol/messages.js';
+import type { Link } from '../protocol/link.js';
+import type { Candidate, Introduction, Remember } from '../protocol/messages.js';
 import type { Succession } from '../protocol/succession.js';
-import { secureContextOf, type TlsCredentials } from '../protocol/tls.js';
+import { secureContextOf } from '../protocol/tls.js';
 import { CurrentRace } from './current-race.js';
 import { Improvement } from './improvement.js';
 import type { MediatorConnection } from './mediator/connection.js';
@@ -11,7 +11,7 @@ import { Mediation, ReplacedError } from './mediator/mediation.js';
 import { MeetAgain } from './meet-again.js';
 import { NetworkWatch } from './network-watch.js';
 import { PortMapper } from './paths/port-mapping/port-mapper.js';
-import type { Attempt } from './paths/race.js';
+import type { Attempt, RaceTerms } from './paths/race.js';
 import { ServerlessMeeting } from './serverless/serverless-meeting.js';
 import type { SessionEvent } from './session/events.js';
 
@@ -23,23 +23,15 @@ export interface MeetingOptions {
   succession: Succession | null;
   /** The mediator has admitted us before: that it is away now is no reason to give up. */
   patient: boolean;
-  credentials: TlsCredentials;
-  peer: PublicIdentity;
-  allowed: readonly PathKind[];
-  /** False: the peer is not told the addresses of this machine's interfaces. */
-  hostCandidates: boolean;
+  race: RaceTerms;
   /** False: gateways are not asked to let the peer in. */
   portMapping: boolean;
-  runId: string;
-  journalId(): string;
   /** Throws a UserError unless this is the mediator's key as pinned. */
   judgeMediator(shown: PublicIdentity): void;
   /** The session's link now, if it has one. */
   activeLink(): Link | null;
   /** The encrypted place where it is kept how to meet without a mediator. */
   memory: { load(): string; save(text: string): void };
-  /** Lower is better. */
-  preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number;
   /** The peer is there: a link may come at any moment. */
   onIntroduced(): void;
   addLink(link: Link, generation: number): void;
@@ -76,7 +68,7 @@ export class Meeting {
       host: options.host,
       port: options.port,
       identity: options.identity,
-      wantedId: options.peer.id,
+      wantedId: options.race.peer.id,
       judge: options.judgeMediator,
       hopes: () => options.patient || options.activeLink() !== null || this.#serverless?.hopes === true,
       succession: options.succession,
@@ -98,19 +90,8 @@ export class Meeting {
       },
     });
     this.#mapper = options.portMapping ? new PortMapper() : null;
-    const { credentials, peer, runId, journalId, allowed, hostCandidates, preferenceOf } = options;
-    const mapPort = this.#mapper?.map ?? null;
-    this.#race = new CurrentRace({
-      credentials,
-      peer,
-      runId,
-      journalId,
-      allowed,
-      hostCandidates,
-      mapPort,
-      preferenceOf,
-    });
-    this.#serverless = options.allowed.includes('tcp-direct') ? this.#prepareServerless() : null;
+    this.#race = new CurrentRace({ ...options.race, mapPort: this.#mapper?.map ?? null });
+    this.#serverless = options.race.allowed.includes('tcp-direct') ? this.#prepareServerless() : null;
     this.#network = new NetworkWatch(() => this.#networkChanged());
   }
 
@@ -140,7 +121,7 @@ export class Meeting {
   start(): void {
     this.#mediation.start();
     // While the mediator's name is looked up: the first link would have to wait for it.
-    secureContextOf(this.#o.credentials);
+    secureContextOf(this.#o.race.credentials);
     this.#network.start();
     this.#serverless?.start();
   }
@@ -195,13 +176,9 @@ export class Meeting {
   }
 
   #prepareServerless(): ServerlessMeeting {
-    const { credentials, peer, runId, journalId, memory, addLink } = this.#o;
+    const { race, memory, addLink } = this.#o;
     return new ServerlessMeeting({
-      credentials,
-      peer,
-      runId,
-      journalId,
-      hostCandidates: this.#o.hostCandidates,
+      ...race,
       mapPort: this.#mapper?.map ?? null,
       store: memory,
       onLink: (link) => {

@@ -159,13 +159,19 @@ export class Doctor {
   }
 
   async #meetPeer(): Promise<Finding> {
-    const { peer, timeoutMs, portMapping, judgeMediator, ...rest } = this.#p;
+    const { host, port, identity, peer, timeoutMs, portMapping, judgeMediator, paths, hostCandidates } = this.#p;
     if (!peer) return skipped('nobody was named to be met', 'Name the other person’s public key to try every path.');
     const options = {
-      ...rest,
-      peer: peer.identity,
+      host,
+      port,
+      identity,
       name: peer.name,
-      credentials: { identity: rest.identity, certificate: selfSignedCertificate(rest.identity) },
+      race: {
+        credentials: { identity, certificate: selfSignedCertificate(identity) },
+        peer: peer.identity,
+        allowed: paths,
+        hostCandidates,
+      },
       mapPort: portMapping ? this.#mapper.map : null,
       hairpin: this.#hairpin,
       judge: judgeMediator,

@@ -4,14 +4,13 @@ import { ProtocolError, type UserError } from '../../protocol/errors.js';
 import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import type { Link } from '../../protocol/link.js';
 import type { Introduction, PathKind, PeerMessage } from '../../protocol/messages.js';
-import type { TlsCredentials } from '../../protocol/tls.js';
 import { CurrentRace } from '../current-race.js';
 import type { MediatorConnection } from '../mediator/connection.js';
 import { Mediation } from '../mediator/mediation.js';
 import { isOnOwnNetwork } from '../paths/addresses.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
 import { preferenceOf } from '../paths/preference.js';
-import type { Attempt } from '../paths/race.js';
+import type { Attempt, RaceTerms } from '../paths/race.js';
 import { Changes } from './changes.js';
 import { type Prediction, predictPath } from './predict-path.js';
 
@@ -19,10 +18,7 @@ export interface PeerMeetingOptions {
   host: string;
   port: number;
   identity: Identity;
-  credentials: TlsCredentials;
-  peer: PublicIdentity;
-  paths: readonly PathKind[];
-  hostCandidates: boolean;
+  race: Pick<RaceTerms, 'credentials' | 'peer' | 'allowed' | 'hostCandidates'>;
   mapPort: MapPort | null;
   hairpin: boolean | null;
   judge(shown: PublicIdentity): void;
@@ -77,26 +73,21 @@ export class PeerMeeting {
 
   constructor(options: PeerMeetingOptions) {
     this.#o = options;
-    const { credentials, peer, paths: allowed, hostCandidates, mapPort } = options;
+    const { race, mapPort } = options;
     const runId = randomBytes(JOURNAL_ID_BYTES).toString('hex');
-    const journalId = () => runId;
-    const examining = true;
     this.#race = new CurrentRace({
-      credentials,
-      peer,
+      ...race,
       runId,
-      journalId,
-      allowed,
-      hostCandidates,
+      journalId: () => runId,
       mapPort,
       preferenceOf,
-      examining,
+      examining: true,
     });
     this.#mediation = new Mediation({
       host: options.host,
       port: options.port,
       identity: options.identity,
-      wantedId: options.peer.id,
+      wantedId: race.peer.id,
       judge: options.judge,
       hopes: () => false,
       handlers: {
@@ -186,7 +177,7 @@ export class PeerMeeting {
   }
 
   get #relayCarries(): boolean {
-    return this.#race.introduction?.relayQuota === 0 && this.#o.paths.includes('relay');
+    return this.#race.introduction?.relayQuota === 0 && this.#o.race.allowed.includes('relay');
   }
 
   /** @throws UserError if it cannot come any more */
@@ -207,7 +198,7 @@ export class PeerMeeting {
     this.#prediction = predictPath({
       mine: own,
       theirs,
-      allowed: this.#o.paths,
+      allowed: this.#o.race.allowed,
       relayCarries: this.#relayCarries,
       hairpin: this.#o.hairpin,
       isNear: isOnOwnNetwork,
@@ -220,7 +211,7 @@ export class PeerMeeting {
   }
 
   get #mayOnlyRelay(): boolean {
-    return this.#o.paths.every((path) => path === 'relay');
+    return this.#o.race.allowed.every((path) => path === 'relay');
   }
 
   /** Of a peer that left: it may only have looked in. */

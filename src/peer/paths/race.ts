@@ -21,24 +21,29 @@ import { exchangePrefaces } from './prefaces.js';
 import { dialRelay } from './relay.js';
 import { WaitingRoom } from './waiting-room.js';
 
-export interface RaceOptions {
-  introduction: Introduction;
-  mediator: Pick<MediatorConnection, 'local' | 'remote' | 'addresses'>;
+/** What holds for every race of two peers, whoever introduces them. */
+export interface RaceTerms {
   credentials: TlsCredentials;
   peer: PublicIdentity;
   runId: string;
-  journalId: string;
-  /** What is tried besides the relay, which always opens: it signals even when it may not carry the session. */
-  factories: Partial<Record<PathKind, PathFactory>>;
+  journalId(): string;
   allowed: readonly PathKind[];
   /** False: the peer is not told the addresses of this machine's interfaces. */
   hostCandidates: boolean;
-  /** Null: the gateway is not asked for anything. */
-  mapPort: MapPort | null;
   /** Which of two links the session would rather have: lower is better. */
   preferenceOf(facts: Pick<LinkFacts, 'path' | 'sameNetwork'>): number;
   /** No link is to carry the session, whatever its path: they are opened to see that they open. */
   examining?: true;
+}
+
+export interface RaceOptions extends Omit<RaceTerms, 'journalId'> {
+  introduction: Introduction;
+  mediator: Pick<MediatorConnection, 'local' | 'remote' | 'addresses'>;
+  journalId: string;
+  /** What is tried besides the relay, which always opens: it signals even when it may not carry the session. */
+  factories: Partial<Record<PathKind, PathFactory>>;
+  /** Null: the gateway is not asked for anything. */
+  mapPort: MapPort | null;
   /** A link has authenticated; it must be attached before this returns. */
   onLink(link: Link): void;
   /** Somebody with another key answered in the peer's place. */

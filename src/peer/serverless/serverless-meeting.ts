@@ -5,11 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatEndpoint, plainAddress } from '../../protocol/address.js';
 import { HANDSHAKE_DEADLINE_MS, TOKEN_BYTES } from '../../protocol/constants.js';
 import { errorMessage, UserError, WrongPeerError } from '../../protocol/errors.js';
-import type { PublicIdentity } from '../../protocol/identity.js';
 import type { Link } from '../../protocol/link.js';
 import type { Candidate, Remember } from '../../protocol/messages.js';
 import { openLink, roleOf } from '../../protocol/peer-handshake.js';
-import type { TlsCredentials } from '../../protocol/tls.js';
 import { withDeadline } from '../deadline.js';
 import { dial } from '../dial.js';
 import { hostAddresses, isOnOwnNetwork } from '../paths/addresses.js';
@@ -17,18 +15,14 @@ import { vetCandidates } from '../paths/candidates.js';
 import type { OpenedStream } from '../paths/path.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
 import { exchangePrefaces } from '../paths/prefaces.js';
-import type { Attempt } from '../paths/race.js';
+import type { Attempt, RaceTerms } from '../paths/race.js';
 import { SendBudget } from '../paths/send-budget.js';
 import { listen } from '../paths/tcp-direct.js';
 import { WaitingRoom } from '../paths/waiting-room.js';
 import { type RememberedPeer, readRemembered, writeRemembered } from './remembered-peer.js';
 
-export interface ServerlessOptions {
-  credentials: TlsCredentials;
-  peer: PublicIdentity;
-  runId: string;
-  journalId(): string;
-  hostCandidates: boolean;
+export interface ServerlessOptions
+  extends Pick<RaceTerms, 'credentials' | 'peer' | 'runId' | 'journalId' | 'hostCandidates'> {
   /** Null: the gateway is not asked for anything. */
   mapPort: MapPort | null;
   /** The encrypted place where it is kept between runs. */

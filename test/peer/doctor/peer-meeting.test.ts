@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { PeerMeeting, type PeerMeetingOptions } from '../../../src/peer/doctor/peer-meeting.js';
+import { PeerMeeting } from '../../../src/peer/doctor/peer-meeting.js';
 import { PATH_KINDS } from '../../../src/protocol/messages.js';
 import { identity, startMediator } from '../../server/fixture.js';
 import { credentialsOf } from '../../support/credentials.js';
@@ -16,21 +16,17 @@ beforeEach(async () => {
   told = [];
 });
 
-function meeting(me: typeof alice, peer: typeof alice, change: Partial<PeerMeetingOptions> = {}): PeerMeeting {
+function meeting(me: typeof alice, peer: typeof alice, allowed = PATH_KINDS): PeerMeeting {
   const made = new PeerMeeting({
     host: '127.0.0.1',
     port,
     identity: me.identity,
-    credentials: me,
-    peer: peer.identity,
-    paths: PATH_KINDS,
-    hostCandidates: true,
+    race: { credentials: me, peer: peer.identity, allowed, hostCandidates: true },
     mapPort: null,
     hairpin: null,
     judge: () => {},
     onWaiting: () => told.push('waiting'),
     onTrying: () => told.push('trying'),
-    ...change,
   });
   onTestFinished(() => made.stop());
   return made;
@@ -57,7 +53,7 @@ describe('meeting the peer to see which paths open', () => {
 
   it('asks nothing more where only the relay is allowed', async () => {
     const paths = ['relay'] as const;
-    const meetings = [meeting(alice, bob, { paths }), meeting(bob, alice, { paths })];
+    const meetings = [meeting(alice, bob, paths), meeting(bob, alice, paths)];
     const found = await Promise.all(meetings.map((each) => each.run(null, never)));
     for (const encounter of found)
       expect(encounter).toMatchObject({ link: { path: 'relay' }, prediction: { path: 'relay' } });
