@@ -1,25 +1,23 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatEndpoint } from '../../protocol/address.js';
-import { HANDSHAKE_DEADLINE_MS, MAX_CANDIDATES } from '../../protocol/constants.js';
-import { errorMessage, LinkClosedError, WrongPeerError } from '../../protocol/errors.js';
+import { MAX_CANDIDATES } from '../../protocol/constants.js';
+import { errorMessage } from '../../protocol/errors.js';
 import type { PublicIdentity } from '../../protocol/identity.js';
 import type { Link, LinkFacts } from '../../protocol/link.js';
 import type { Candidate, Introduction, PathKind } from '../../protocol/messages.js';
-import { openLink, roleOf } from '../../protocol/peer-handshake.js';
+import { roleOf } from '../../protocol/peer-handshake.js';
 import type { TlsCredentials } from '../../protocol/tls.js';
 import type { Role } from '../../protocol/transcripts.js';
 import { withDeadline } from '../deadline.js';
 import type { MediatorConnection } from '../mediator/connection.js';
-import { isLoopback, isOnOwnNetwork } from './addresses.js';
-import { BestFirst, NotNeededError } from './best-first.js';
+import { isLoopback } from './addresses.js';
 import { guessBehindMediator, vetCandidates } from './candidates.js';
+import { Handshakes } from './handshakes.js';
 import type { OpenedStream, Path, PathFactory } from './path.js';
 import { MappedCandidates } from './port-mapping/mapped-candidates.js';
 import type { MapPort } from './port-mapping/port-mapper.js';
-import { exchangePrefaces } from './prefaces.js';
 import { dialRelay } from './relay.js';
-import { WaitingRoom } from './waiting-room.js';
 
 /** What holds for every race of two peers, whoever introduces them. */
 export interface RaceTerms {
@@ -74,12 +72,10 @@ export class Race {
   readonly #direct = new AbortController();
   readonly #paths: { kind: PathKind; path: Path }[];
   readonly #loopbackAllowed: boolean;
-  readonly #links: Link[] = [];
   readonly #startAt: number;
   readonly #role: Role;
   readonly #own: Candidate[] = [];
-  readonly #strangers = new WaitingRoom();
-  readonly #bestFirst = new BestFirst();
+  readonly #handshakes: Handshakes;
   readonly #mapped: MappedCandidates | null;
   #theirs: Candidate[] = [];
   #attempts = 0;
@@ -91,6 +87,13 @@ export class Race {
     this.#role = roleOf(options.credentials.identity.id, options.peer.id);
     this.#loopbackAllowed = isLoopback(options.mediator.remote.address);
     this.#startAt = performance.now() + Math.min(options.introduction.startInMs, LONGEST_START_MS);
+    this.#handshakes = new Handshakes({
+      race: options,
+      role: this.#role,
+      signal: this.#stopping.signal,
+      onLink: (path, opened, link) => this.#linked(path, opened, link),
+      onFailure: (path, remote, error) => this.#report(path, remote, error),
+    });
     this.#mapped = this.#prepareMapping();
     this.#paths = options.allowed.flatMap((path) => this.#prepare(path));
   }
@@ -117,7 +120,7 @@ export class Race {
 
   /** The session uses this link now. */
   chosen(link: Link): void {
-    if (this.#links.includes(link)) this.#bestFirst.chosen(this.#o.preferenceOf(link.facts), () => !link.closed);
+    this.#handshakes.chosen(link);
   }
 
   /** What each side has told the other so far; the peer's as far as it may be tried. */
@@ -150,7 +153,7 @@ export class Race {
       loopbackAllowed: this.#loopbackAllowed,
       direct: this.#direct.signal,
       tell: (candidates) => this.#found(candidates),
-      opened: (opening, opened) => this.#opened(opening, opened),
+      opened: (opening, opened) => this.#handshakes.begin(opening, opened),
       failed: (failing, remote, outcome) =>
         this.#o.onAttempt({ path: failing, remote: formatEndpoint(remote), outcome }),
     });
@@ -169,7 +172,7 @@ export class Race {
     const { remote } = this.#o.mediator;
     try {
       const stream = await dialRelay(remote, this.#stopping.signal);
-      this.#opened('relay', { stream, remote, dialled: true });
+      this.#handshakes.begin('relay', { stream, remote, dialled: true });
     } catch (error) {
       this.#report('relay', formatEndpoint(remote), error);
     }
@@ -188,7 +191,7 @@ export class Race {
     const mayTell = candidates.filter(({ type }) => type !== 'host' || this.#o.hostCandidates);
     const more = mayTell.slice(0, MAX_CANDIDATES - this.#own.length);
     this.#own.push(...more);
-    for (const link of this.#links) this.#tell(link, more);
+    for (const link of this.#handshakes.links) this.#tell(link, more);
     this.#mapped?.map(candidates);
   }
 
@@ -207,75 +210,12 @@ export class Race {
     await sleep(ATTEMPTS_MS, undefined, { signal }).catch(() => {});
   }
 
-  #opened(path: PathKind, opened: OpenedStream): void {
-    if (this.#stopping.signal.aborted) {
-      opened.stream.destroy();
-      return;
-    }
-    if (!opened.dialled) this.#strangers.enter(opened);
-    this.#shakeHands(path, opened);
-  }
-
-  async #shakeHands(path: PathKind, opened: OpenedStream): Promise<void> {
-    const remote = formatEndpoint(opened.remote);
-    // An error before anyone listens for one must not end the program.
-    opened.stream.on('error', () => {});
-    try {
-      const link = await withDeadline(HANDSHAKE_DEADLINE_MS, this.#stopping.signal, async (signal) => {
-        await exchangePrefaces(opened, [this.#o.introduction.token], this.#role, signal);
-        this.#strangers.leave(opened);
-        return this.#openLink(path, opened, signal);
-      });
-      this.#o.onAttempt({ path: link.facts.path, remote, outcome: this.#outcomeOf(link) });
-      this.#links.push(link);
-      if (path !== 'relay') this.#mapped?.keepFor(path === 'udp-punch' ? 'udp' : 'tcp', opened.stream);
-      this.#o.onLink(link);
-      this.#tell(link, this.#own);
-      if (path !== 'relay') this.#direct.abort();
-    } catch (error) {
-      opened.stream.destroy();
-      if (error instanceof WrongPeerError) this.#o.onImpostor(path, remote);
-      this.#report(path, remote, this.#isGivenUp(path, opened, error) ? new NotNeededError() : error);
-    }
-  }
-
-  #openLink(path: PathKind, opened: OpenedStream, signal: AbortSignal): Promise<Link> {
-    const options = this.#handshakeOptions(path, opened);
-    const handshake = () => openLink(opened.stream, options, signal);
-    // The relay carries the candidates, and a server waits for the client's first words anyway.
-    if (path === 'relay' || this.#role === 'server') return handshake();
-    return this.#bestFirst.run(this.#o.preferenceOf(options), signal, handshake);
-  }
-
-  /** The client had no need of it: to the server it looks as if it were closed in the middle of the handshake. */
-  #isGivenUp(path: PathKind, opened: OpenedStream, error: unknown): boolean {
-    if (this.#role === 'client' || !(error instanceof LinkClosedError)) return false;
-    const { preferenceOf } = this.#o;
-    const preference = preferenceOf(this.#handshakeOptions(path, opened));
-    return this.#links.some(({ facts }) => preferenceOf(facts) <= preference);
-  }
-
-  #outcomeOf({ facts }: Link): string {
-    if (!facts.signallingOnly || this.#o.examining) return 'connected';
-    const why =
-      this.#o.introduction.relayQuota > 0 ? 'the mediator carries no more for you two' : 'as one of you wishes';
-    return `connected, but only to find another path: ${why}`;
-  }
-
-  #handshakeOptions(path: PathKind, { remote, dialled }: OpenedStream) {
-    const { credentials, peer, runId, journalId, introduction, allowed, examining = false } = this.#o;
-    const relayForbidden = introduction.relayQuota > 0 || !allowed.includes('relay');
-    return {
-      credentials,
-      peer,
-      runId,
-      journalId,
-      path,
-      dialled,
-      remote: formatEndpoint(remote),
-      sameNetwork: path !== 'relay' && isOnOwnNetwork(remote.address),
-      signallingOnly: examining || (path === 'relay' && relayForbidden),
-    };
+  /** The link tells the peer where else we may be reached. */
+  #linked(path: PathKind, opened: OpenedStream, link: Link): void {
+    if (path !== 'relay') this.#mapped?.keepFor(path === 'udp-punch' ? 'udp' : 'tcp', opened.stream);
+    this.#o.onLink(link);
+    this.#tell(link, this.#own);
+    if (path !== 'relay') this.#direct.abort();
   }
 
   #report(path: PathKind, remote: string, error: unknown): void {
