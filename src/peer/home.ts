@@ -3,12 +3,12 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs
 import os from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
+import { p2pCommand } from '../protocol/shell-command.js';
 import { describeSystemError } from './files/disk-errors.js';
 import { changedPeerKey } from './key-change.js';
 import { syncDirectory } from './session/journal/private-files.js';
 import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
 import { SettingsFile } from './settings/settings-file.js';
-import { p2pCommand } from './shell-command.js';
 
 export type { Contact } from './settings/contact.js';
 

@@ -10,6 +10,7 @@ import {
   UnusableKeyError,
   WrongPassphraseError,
 } from '../protocol/identity.js';
+import { quoteForShell } from '../protocol/shell-command.js';
 import { type KeyFile, OWN_KEYS, readKeyFile } from './key-file.js';
 
 /** Where the passphrase of an encrypted key may come from; the first that is there is used. Never from argv. */
@@ -131,5 +132,7 @@ async function explained<T>(path: string, what: string, read: () => Promise<T>, 
 function warnIfOthersMayRead(path: string, { text, stats }: KeyFile, warn: (text: string) => void): void {
   if (process.platform === 'win32' || !stats.isFile() || (stats.mode & 0o077) === 0 || !hasPrivateBlock(text)) return;
   const mode = (stats.mode & 0o777).toString(8);
-  warn(`others on this machine may read or change the private key ${path} (mode ${mode}); run: chmod 600 ${path}`);
+  warn(
+    `others on this machine may read or change the private key ${path} (mode ${mode}); run: chmod 600 ${quoteForShell(path)}`,
+  );
 }

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { NEW_KEY_BITS } from '../protocol/constants.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { type Identity, PassphraseNeededError, parsePrivatePem, UnusableKeyError } from '../protocol/identity.js';
+import { quoteForShell } from '../protocol/shell-command.js';
 
 export interface OwnKeyOptions {
   file: string;
@@ -76,7 +77,7 @@ async function warnIfOthersMayRead(file: string, warn: (text: string) => void): 
   if (process.platform === 'win32') return;
   const { mode } = await stat(file);
   if ((mode & 0o077) !== 0)
-    warn(`others on this machine may read the private key ${file}; protect it: chmod 600 ${file}`);
+    warn(`others on this machine may read the private key ${file}; protect it: chmod 600 ${quoteForShell(file)}`);
 }
 
 function unusable(message: string, cause?: unknown): UserError {

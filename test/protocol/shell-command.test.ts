@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { p2pCommand, quoteForShell } from '../../src/peer/shell-command.js';
+import { p2pCommand, quoteForShell } from '../../src/protocol/shell-command.js';
 
 it('a command is what a shell makes of it', () => {
   expect(p2pCommand(['contact', 'unblock', 'bob'])).toBe('p2p contact unblock bob');
