@@ -218,7 +218,11 @@ export class Journal {
 
   /** Deletes from the files what was to disappear by now; the ids. */
   vanish(nowMs: number): string[] {
-    const gone = this.transaction(() => this.#history.vanish(nowMs));
+    const gone = this.transaction(() => {
+      const ids = this.#history.vanish(nowMs);
+      if (ids.length > 0) this.#transfers.keepBeforeNextMessage();
+      return ids;
+    });
     if (gone.length > 0) this.#database.emptyLog();
     return gone;
   }
@@ -248,7 +252,9 @@ export class Journal {
   erase(): { erased: number; kept: number } {
     const counts = this.transaction(() => {
       this.#transfers.eraseFinished();
-      return this.#history.erase();
+      const erasing = this.#history.erase();
+      this.#transfers.keepBeforeNextMessage();
+      return erasing;
     });
     this.#database.purge();
     return counts;

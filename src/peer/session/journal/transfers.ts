@@ -92,6 +92,12 @@ export class Transfers {
     }
   }
 
+  /** Once messages are gone from the history's end: the next ones take their positions, and come after all of these. */
+  keepBeforeNextMessage(): void {
+    const last = '(SELECT coalesce(max(position), 0) FROM history)';
+    this.#database.run(`UPDATE transfers SET after_position = ${last} WHERE after_position > ${last}`);
+  }
+
   /** Its names alone stay, for the history. */
   #forgetManifest(transfer: string): void {
     const names = this.names(transfer);

@@ -3,6 +3,8 @@ import type { Journal, PastEntry, TransferRecord } from '../../../../src/peer/se
 import type { ManifestEntry } from '../../../../src/protocol/messages.js';
 import { deliverAll, meet, openJournal, write } from './fixture.js';
 
+const HOUR_MS = 3_600_000;
+
 function offer(journal: Journal, paths: string[]): TransferRecord {
   const entries = paths.map(
     (path): ManifestEntry => ({ path, directory: path.endsWith('y'), size: 1, mode: 0o644, mtimeMs: 0 }),
@@ -51,6 +53,21 @@ test('messages and files come in the order in which they were journalled', () =>
   ]);
   const [file] = [...me.past('early')];
   expect(file).toMatchObject({ kind: 'transfer', from: 'me', entries: 1, at: expect.stringMatching(/^20/) });
+});
+
+test.each([
+  ['the messages before a file have disappeared', (me: Journal) => me.vanish(Date.now() + 2 * HOUR_MS)],
+  ['everything was erased while a file is under way', (me: Journal) => me.erase()],
+])('a file stays before what is written after it when %s', (_, forget) => {
+  const me = openJournal();
+  const peer = openJournal();
+  meet(me, peer);
+  for (const text of ['one', 'two']) me.append({ kind: 'text', text, lifetimeMs: HOUR_MS }, Date.now());
+  deliverAll(me, peer);
+  offer(me, ['file']);
+  forget(me);
+  for (const text of ['three', 'four', 'five']) write(me, text);
+  expect([...me.past()].map(short)).toEqual(['file offered', 'three', 'four', 'five']);
 });
 
 test('a search finds messages by their words and transfers by the names of files', () => {
