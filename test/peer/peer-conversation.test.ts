@@ -243,6 +243,17 @@ describe('what the mediator does', () => {
     expect(pinned).toEqual([id]);
   });
 
+  it('is held to the key of first contact in the very run that met it first', () => {
+    const pinned: string[] = [];
+    const pin = (id: string) => pinned.push(id);
+    const judge = mediatorJudge({ host: 'h', port: 1, pinned: null, byHand: false, pin });
+    judge(bob);
+    judge(bob);
+    expect(() => judge(alice)).toThrow('another key than before');
+    judge(bob);
+    expect(pinned).toEqual([bob.id]);
+  });
+
   it('is pinned anew when the person names its new key', () => {
     const pinned: string[] = [];
     const judge = mediatorJudge({

@@ -11,13 +11,17 @@ export function mediatorJudge(o: {
   byHand: boolean;
   pin(id: string): void;
 }): (shown: PublicIdentity) => void {
+  let expected = o.pinned;
+  let isPinned = expected !== null && !o.byHand;
   return ({ id }) => {
-    if (o.pinned === null || (o.byHand && id === o.pinned)) {
-      o.pin(id);
+    // From the first key on, not only from the next run: whoever answers a reconnection is as much a stranger.
+    expected ??= id;
+    if (id === expected) {
+      if (!isPinned) o.pin(id);
+      isPinned = true;
       return;
     }
-    if (id === o.pinned) return;
-    const keys = compareKeys({ label: 'expected', id: o.pinned }, { label: 'shown', id });
+    const keys = compareKeys({ label: 'expected', id: expected }, { label: 'shown', id });
     throw new UserError(
       ExitCode.mediatorRefused,
       `the mediator at ${o.host} port ${o.port} shows another key than before:\n${keys}`,
