@@ -1,6 +1,6 @@
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
-import type { ItemBody } from '../../protocol/messages.js';
+import type { Item, ItemBody } from '../../protocol/messages.js';
 import type { Journal } from './journal/journal.js';
 
 /** Items on their way and not yet acknowledged; each is at most a message long. */
@@ -65,12 +65,14 @@ export class Outbox {
     this.#onEmpty?.();
   }
 
-  flush(): void {
+  /** `newest`: the item that was journalled last, if it is at hand; it need not be read again. */
+  flush(newest?: Item): void {
     const link = this.#link;
     if (!link) return;
     const room = IN_FLIGHT - (this.#lastSent - (this.#journal.firstUnacknowledged() - 1));
-    if (room <= 0) return;
-    for (const item of this.#journal.outgoing(this.#lastSent, room)) {
+    if (room <= 0 || this.#lastSent === this.#journal.lastSequence()) return;
+    const isNext = newest?.sequence === this.#lastSent + 1;
+    for (const item of isNext ? [newest] : this.#journal.outgoing(this.#lastSent, room)) {
       link.send(item);
       this.#lastSent = item.sequence;
     }

@@ -50,7 +50,7 @@ export class Texts {
     const { item, id, fresh } = said;
     const at = new Date(item.atMs).toISOString();
     // The peer is waiting, the writer knows what was written.
-    outbox.flush();
+    outbox.flush(fresh ? item : undefined);
     if (fresh) emit({ event: 'message', id, from: 'me', text, at, ...(ref !== undefined && { ref }) });
     else if (ref !== undefined && journal.isFromBefore(said)) this.#tellAgain(said, ref);
     return id;

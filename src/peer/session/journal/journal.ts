@@ -76,6 +76,8 @@ export class Journal {
       return this.#database.transaction(work);
     } catch (error) {
       this.#live = live;
+      this.#own.forget();
+      this.#peers.forget();
       throw error;
     }
   }

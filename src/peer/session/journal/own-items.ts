@@ -48,13 +48,27 @@ export interface Appended {
 export class OwnItems {
   readonly #database: Database;
   readonly #history: History;
+  /** As they are on the disk, while that is known: reading them again would take as long as a small write. */
+  #own: OwnJournal | null = null;
+  #firstUnacknowledged: number | null = null;
 
   constructor(database: Database, history: History) {
     this.#database = database;
     this.#history = history;
   }
 
+  /** Something may have been undone. */
+  forget(): void {
+    this.#own = null;
+    this.#firstUnacknowledged = null;
+  }
+
   current(): OwnJournal {
+    this.#own ??= this.#readCurrent();
+    return this.#own;
+  }
+
+  #readCurrent(): OwnJournal {
     const row = this.#database.get<OwnJournal>(
       'SELECT number, id, sequence, told FROM own_journals ORDER BY number DESC LIMIT 1',
     );
@@ -75,12 +89,9 @@ export class OwnItems {
     }
     const own = this.current();
     const sequence = own.sequence + 1;
-    this.#database.run(
-      'UPDATE own_journals SET sequence = ?, told = ? WHERE number = ?',
-      sequence,
-      live ? sequence : own.told,
-      own.number,
-    );
+    const told = live ? sequence : own.told;
+    this.#database.run('UPDATE own_journals SET sequence = ?, told = ? WHERE number = ?', sequence, told, own.number);
+    this.#own = { ...own, sequence, told };
     const json = JSON.stringify(body);
     this.#database.run('INSERT INTO outbox (sequence, at_ms, body) VALUES (?, ?, ?)', sequence, atMs, json);
     if (body.kind === 'text') this.#history.addMine(own.id, sequence, atMs, body.text, body.lifetimeMs);
@@ -137,6 +148,11 @@ export class OwnItems {
   }
 
   firstUnacknowledged(): number {
+    this.#firstUnacknowledged ??= this.#readFirstUnacknowledged();
+    return this.#firstUnacknowledged;
+  }
+
+  #readFirstUnacknowledged(): number {
     const row = this.#database.get<{ first: number | null }>('SELECT min(sequence) AS first FROM outbox');
     return row?.first ?? this.current().sequence + 1;
   }
@@ -149,6 +165,7 @@ export class OwnItems {
       throw new ProtocolError(`item ${sequence} was acknowledged, and only ${own.sequence} are there`);
     }
     this.#database.run('DELETE FROM outbox WHERE sequence <= ?', sequence);
+    this.#firstUnacknowledged = null;
     return this.#history.markDelivered(journalId, sequence);
   }
 
@@ -166,6 +183,7 @@ export class OwnItems {
       this.#beginNewJournal();
     }
     this.#database.run('UPDATE own_journals SET told = sequence WHERE number = ?', this.current().number);
+    this.forget();
     return delivered;
   }
 
@@ -192,5 +210,6 @@ export class OwnItems {
       base,
     );
     this.#database.run('DELETE FROM own_journals WHERE number <= ?', from.number - MAX_FORMER_IDS);
+    this.forget();
   }
 }

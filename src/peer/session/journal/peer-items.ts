@@ -19,6 +19,8 @@ interface PeerMark {
 export class PeerItems {
   readonly #database: Database;
   readonly #history: History;
+  /** As it is on the disk, while that is known: reading it again would take as long as a small write. */
+  #mark: PeerMark | null = null;
 
   constructor(database: Database, history: History) {
     this.#database = database;
@@ -27,6 +29,16 @@ export class PeerItems {
 
   /** Of the journal that the peer named last; '' and 0 before it named any. */
   mark(): PeerMark {
+    this.#mark ??= this.#readMark();
+    return this.#mark;
+  }
+
+  /** Something may have been undone. */
+  forget(): void {
+    this.#mark = null;
+  }
+
+  #readMark(): PeerMark {
     const row = this.#database.get<{ id: string; held: number }>(
       'SELECT id, held FROM peer_journals ORDER BY turn DESC LIMIT 1',
     );
@@ -49,6 +61,7 @@ export class PeerItems {
       'DELETE FROM peer_journals WHERE turn <= (SELECT max(turn) FROM peer_journals) - ?',
       MAX_PEER_JOURNALS,
     );
+    this.forget();
   }
 
   /** False if the item was here already. Throws a ProtocolError if one before it is missing. */
@@ -60,6 +73,7 @@ export class PeerItems {
       throw new ProtocolError(`item ${item.sequence} came where ${sequence + 1} was due`);
     }
     this.#database.run('UPDATE peer_journals SET held = ? WHERE id = ?', item.sequence, journalId);
+    this.#mark = { journalId, sequence: item.sequence };
     const { body } = item;
     if (body.kind === 'text') {
       this.#history.addPeers(journalId, item.sequence, item.atMs, body.text, body.lifetimeMs);
