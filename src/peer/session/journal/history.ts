@@ -15,6 +15,8 @@ export interface MessageRow {
 export const MESSAGE_COLUMNS = 'mine, journal, sequence, at_ms, text, delivered, read';
 /** The end of the year 9999. The peer may claim a later moment, even one that a Date cannot hold. */
 const LAST_MS = 253_402_300_799_999;
+/** Texts that are read into memory together. */
+const PAGE = 500;
 const MESSAGE_ID = /^([0-9a-f]{32})-([1-9][0-9]{0,15})$/;
 
 export interface MessageId {
@@ -123,6 +125,28 @@ export class History {
     ).reverse();
   }
 
+  /** Some texts came after what a search finds: see indexRest(). */
+  get needsIndexing(): boolean {
+    return this.#database.get('SELECT 1 FROM history WHERE position > ? LIMIT 1', this.#lastIndexed()) !== undefined;
+  }
+
+  /**
+   * Has searches find all that came since this was last done. Not done with each message, which would wait as long for it
+   * as for all the rest of its commit.
+   */
+  indexRest(): void {
+    for (let last = this.#lastIndexed(); ; ) {
+      const rows = this.#database.all<{ position: number; text: ArrayBuffer }>(
+        `SELECT position, text FROM history WHERE position > ? ORDER BY position LIMIT ${PAGE}`,
+        last,
+      );
+      for (const { position, text } of rows) this.#index(position, Buffer.from(text).toString());
+      const end = rows.at(-1);
+      if (!end) return;
+      last = end.position;
+    }
+  }
+
   /** When the next message is to go, of those that were shown; null: none is. */
   nextVanishing(): number | null {
     const row = this.#database.get<{ next: number | null }>(
@@ -133,14 +157,14 @@ export class History {
 
   /** Deletes the messages whose time is over, and their words; their ids. What nobody has seen yet waits. */
   vanish(nowMs: number): string[] {
+    const indexed = this.#lastIndexed();
     const rows = this.#database.all<MessageRow & { position: number }>(
       `SELECT position, ${MESSAGE_COLUMNS} FROM history
        WHERE lifetime_ms IS NOT NULL AND vanish_at_ms <= ? AND shown = 1 ORDER BY position`,
       nowMs,
     );
     for (const { position, text } of rows) {
-      const spaced = wordsOf(Buffer.from(text).toString()).join(' ');
-      this.#database.run(`INSERT INTO words (words, rowid, spaced) VALUES ('delete', ?, ?)`, position, spaced);
+      if (position <= indexed) this.#removeFromIndex(position, Buffer.from(text).toString());
       this.#database.run('DELETE FROM history WHERE position = ?', position);
     }
     return rows.map(({ journal, sequence }) => messageId(journal, sequence));
@@ -162,7 +186,7 @@ export class History {
     const lives = lifetimeMs > 0 ? lifetimeMs : null;
     // Mine not before it is delivered.
     const vanishAtMs = lives !== null && mine === 0 ? Date.now() + lives : null;
-    const added = this.#database.run(
+    this.#database.run(
       `INSERT INTO history (mine, journal, sequence, at_ms, text, delivered, read, shown, lifetime_ms, vanish_at_ms)
        VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO NOTHING`,
       mine,
@@ -175,13 +199,20 @@ export class History {
       lives,
       vanishAtMs,
     );
-    if (added === 0) return;
-    const words = wordsOf(text).join(' ');
-    this.#database.run('INSERT INTO words (rowid, spaced) VALUES (last_insert_rowid(), ?)', words);
+  }
+
+  /** All before it are in the index too. */
+  #lastIndexed(): number {
+    return this.#database.get<{ last: number | null }>('SELECT max(id) AS last FROM words_docsize')?.last ?? 0;
   }
 
   #index(position: number, text: string): void {
     this.#database.run('INSERT INTO words (rowid, spaced) VALUES (?, ?)', position, wordsOf(text).join(' '));
+  }
+
+  #removeFromIndex(position: number, text: string): void {
+    const spaced = wordsOf(text).join(' ');
+    this.#database.run(`INSERT INTO words (words, rowid, spaced) VALUES ('delete', ?, ?)`, position, spaced);
   }
 
   #markRead(mine: 0 | 1, journalId: string, sequence: number): boolean {

@@ -56,9 +56,19 @@ export class Journal {
   }
 
   close(): void {
+    this.#indexForNextSearch();
     this.#database.emptyLog();
     this.#database.close();
     this.#lock.release();
+  }
+
+  /** What a full disk does not take, the next search sees to. */
+  #indexForNextSearch(): void {
+    try {
+      this.#index();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
   }
 
   /** My journal's id now, 32 hex digits; only `reconcile` may change it. */
@@ -239,12 +249,19 @@ export class Journal {
    * Whatever is typed is words, never a query language.
    */
   search(typed: string, count: number): HistoryLine[] {
+    this.#index();
     return this.#history.search(typed, count);
   }
 
   /** All that was said and sent, oldest first, or with `typed` what a search finds. Read as it goes, not all at once. */
   past(typed?: string): Generator<PastEntry> {
-    return typed === undefined ? this.#past.all() : this.#past.search(typed);
+    if (typed === undefined) return this.#past.all();
+    this.#index();
+    return this.#past.search(typed);
+  }
+
+  #index(): void {
+    if (this.#history.needsIndexing) this.transaction(() => this.#history.indexRest());
   }
 
   /**

@@ -30,7 +30,7 @@ const FIRST_FORM = `
   ) STRICT;
   CREATE INDEX undelivered ON history (journal, sequence) WHERE delivered = 0;
   CREATE INDEX unshown ON history (position) WHERE shown = 0;
-  -- The words of the history, by its position; words.ts makes them, so this tokenizer only splits at spaces.
+  -- The words of the history up to some position, by position; words.ts makes them, so this tokenizer only splits at spaces.
   CREATE VIRTUAL TABLE words USING fts5 (spaced, content = '', tokenize = 'ascii');
 
   -- What is to be known of the peer the next time, as its owners wrote it.
@@ -65,8 +65,11 @@ const DISAPPEARING_MESSAGES = `
   CREATE INDEX vanishing ON history (vanish_at_ms) WHERE lifetime_ms IS NOT NULL;
 `;
 
+/** From here on texts may be in the history whose words are not yet in the index, which older programs would not expect. */
+const INDEXED_LATER = '';
+
 /** Each brings a database of the form before it into the next; the form of a database is how many have been run on it. */
-export const FORMS: readonly string[] = [FIRST_FORM, FILES_IN_HISTORY, DISAPPEARING_MESSAGES];
+export const FORMS: readonly string[] = [FIRST_FORM, FILES_IN_HISTORY, DISAPPEARING_MESSAGES, INDEXED_LATER];
 
 /** Sets up the connection, and the tables if the database is new or of an older form. Throws a UserError if a newer program wrote it. */
 export function prepareSchema(database: Database, directory: string): void {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deliverAll, meet, openJournal, write } from './fixture.js';
+import { closeJournal, deliverAll, meet, newFolder, openJournal, write } from './fixture.js';
 
 function journalOf(...texts: string[]) {
   const journal = openJournal();
@@ -121,6 +121,49 @@ describe('search', () => {
         if (/[a-z0-9\u4e00-\u9fff]/.test(written)) expect(found.map((line) => line.id)).toContain(id);
       }),
       { numRuns: 300 },
+    );
+  });
+});
+
+describe('the index', () => {
+  const HOUR_MS = 3_600_000;
+  const word = fc.constantFrom('marimba', 'xylophone', 'vibraphone');
+  const step = fc.oneof(
+    fc.record({ act: fc.constant('say' as const), word, mortal: fc.boolean() }),
+    fc.record({ act: fc.constantFrom('deliver' as const, 'vanish' as const, 'erase' as const, 'reopen' as const) }),
+    fc.record({ act: fc.constant('search' as const), word }),
+  );
+
+  it('finds exactly what is there, whatever came, went and was looked for before', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const [folder, peer] = [newFolder(), openJournal()];
+        let journal = openJournal(folder);
+        meet(journal, peer);
+        const expectFound = (typed: string) => {
+          const there = journal.history(99).filter(({ text }) => text === typed);
+          expect(journal.search(typed, 99)).toEqual(there);
+          expect([...journal.past(typed)]).toEqual(there.map((line) => ({ kind: 'message', ...line })));
+        };
+        for (const each of steps) {
+          if (each.act === 'say') {
+            const lifetimeMs = each.mortal ? HOUR_MS : 0;
+            journal.append({ kind: 'text', text: each.word, lifetimeMs }, Date.now());
+          } else if (each.act === 'deliver') deliverAll(journal, peer);
+          else if (each.act === 'vanish') journal.vanish(Date.now() + 2 * HOUR_MS);
+          else if (each.act === 'erase') journal.erase();
+          else if (each.act === 'search') expectFound(each.word);
+          else {
+            closeJournal(journal);
+            journal = openJournal(folder);
+            meet(journal, peer);
+          }
+        }
+        for (const typed of ['marimba', 'xylophone', 'vibraphone']) expectFound(typed);
+        closeJournal(journal);
+        closeJournal(peer);
+      }),
+      { numRuns: 25 },
     );
   });
 });
