@@ -229,10 +229,10 @@ export class PeerConversation implements Conversation {
     const { name } = this.#card;
     if (whose === 'me') {
       const hint = 'Ask them to end what they run with you, and to run p2p pipe. This one waits for it.';
-      return new UserError(ExitCode.usage, `${name} is there, but with no pipe`, hint);
+      return new UserError(ExitCode.usage, `there is no pipe at ${name}'s end, but another p2p`, hint);
     }
     const hint = `To take part, end this and run: ${this.#o.pipeCommand}`;
-    return new UserError(ExitCode.usage, `${name} runs p2p pipe, and waits for the other end of it`, hint);
+    return new UserError(ExitCode.usage, `a p2p pipe at ${name}'s end waits for one here`, hint);
   }
 
   #end(): Promise<void> {
