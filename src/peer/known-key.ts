@@ -1,14 +1,15 @@
 import { ExitCode, UserError } from '../protocol/errors.js';
-import type { Identity, PublicIdentity } from '../protocol/identity.js';
+import type { Identity } from '../protocol/identity.js';
 import type { OwnKeys } from './former-keys.js';
 import { RefusedError } from './mediator/connection.js';
+import type { Judge } from './mediator/judge.js';
 import { OtherKeys } from './mediator/other-keys.js';
 
 export interface KnownKeyOptions {
   host: string;
   port: number;
   own: OwnKeys;
-  judgeMediator(shown: PublicIdentity): void;
+  judgeMediator: Judge;
   /** The session has a link. */
   isConnected(): boolean;
   /** The mediator answers under the key in use. */

@@ -1,5 +1,5 @@
 import type { UserError } from '../protocol/errors.js';
-import type { Identity, PublicIdentity } from '../protocol/identity.js';
+import type { Identity } from '../protocol/identity.js';
 import type { Link } from '../protocol/link.js';
 import type { Candidate, Introduction, Remember } from '../protocol/messages.js';
 import type { Succession } from '../protocol/succession.js';
@@ -7,6 +7,7 @@ import { secureContextOf } from '../protocol/tls.js';
 import { CurrentRace } from './current-race.js';
 import { Improvement } from './improvement.js';
 import type { MediatorConnection } from './mediator/connection.js';
+import type { Judge } from './mediator/judge.js';
 import { Mediation, ReplacedError } from './mediator/mediation.js';
 import { MeetAgain } from './meet-again.js';
 import { NetworkWatch } from './network-watch.js';
@@ -27,7 +28,7 @@ export interface MeetingOptions {
   /** False: gateways are not asked to let the peer in. */
   portMapping: boolean;
   /** Throws a UserError unless this is the mediator's key as pinned. */
-  judgeMediator(shown: PublicIdentity): void;
+  judgeMediator: Judge;
   /** The session's link now, if it has one. */
   activeLink(): Link | null;
   /** The encrypted place where it is kept how to meet without a mediator. */

@@ -5,6 +5,7 @@ import type { PathKind } from '../protocol/messages.js';
 import { roleOf, SUCCESSION } from '../protocol/peer-handshake.js';
 import type { OwnKeys } from './former-keys.js';
 import { KnownKey } from './known-key.js';
+import type { Judge } from './mediator/judge.js';
 import { successionOf } from './mediator/other-keys.js';
 import { Meeting } from './meeting.js';
 import type { Attempt } from './paths/race.js';
@@ -29,7 +30,7 @@ export interface RendezvousOptions {
   allowed: readonly PathKind[];
   hostCandidates: boolean;
   portMapping: boolean;
-  judgeMediator(shown: PublicIdentity): void;
+  judgeMediator: Judge;
   /** The peer knows us by this key from now on. Throws a UserError if that cannot be written down. */
   onKnownAs?(identity: PublicIdentity): void;
   /** Nothing more can come of it: the program should end with this error's exit code. */

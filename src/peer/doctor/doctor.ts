@@ -5,6 +5,7 @@ import { selfSignedCertificate } from '../../protocol/forge.js';
 import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import type { PathKind } from '../../protocol/messages.js';
 import type { MediatorConnection } from '../mediator/connection.js';
+import type { Judge } from '../mediator/judge.js';
 import { isLoopback } from '../paths/addresses.js';
 import { PortMapper } from '../paths/port-mapping/port-mapper.js';
 import { askForProbes } from './ask-for-probes.js';
@@ -37,7 +38,7 @@ export interface Patient {
   /** The mediator's id that is expected; null: whatever comes. */
   pinned: string | null;
   /** Throws a UserError unless this is the mediator's key as pinned. */
-  judgeMediator(shown: PublicIdentity): void;
+  judgeMediator: Judge;
   /** Why the peer must not be met now, though all else can be looked at. */
   whyNotMeet(): Finding | null;
 }

@@ -12,6 +12,7 @@ import {
   type MediatorConnection,
   RefusedError,
 } from '../mediator/connection.js';
+import type { Judge } from '../mediator/judge.js';
 import { reasonOf } from '../mediator/mediation.js';
 import { type Finding, failed, lacking, ok, skipped } from './check.js';
 
@@ -90,15 +91,16 @@ export async function examineAdmission(
   identity: Identity,
   wantedId: string,
   pinned: string | null,
-  judge: (shown: PublicIdentity) => void,
+  judge: Judge,
   signal: AbortSignal,
 ): Promise<Admission> {
   let shown: PublicIdentity | null = null;
   let accepted = false;
   const judgeAndNote = (mediator: PublicIdentity) => {
     shown = mediator;
-    judge(mediator);
+    const remember = judge(mediator);
     accepted = true;
+    return remember;
   };
   const keyOf = (mediator: PublicIdentity | null) => (mediator ? keyFinding(mediator.id, pinned) : skipped(''));
   try {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { JOURNAL_ID_BYTES } from '../../protocol/constants.js';
 import { ProtocolError, type UserError } from '../../protocol/errors.js';
-import type { Identity, PublicIdentity } from '../../protocol/identity.js';
+import type { Identity } from '../../protocol/identity.js';
 import type { Link } from '../../protocol/link.js';
 import type { Introduction, PathKind, PeerMessage } from '../../protocol/messages.js';
 import { CurrentRace } from '../current-race.js';
 import type { MediatorConnection } from '../mediator/connection.js';
+import type { Judge } from '../mediator/judge.js';
 import { Mediation } from '../mediator/mediation.js';
 import { isOnOwnNetwork } from '../paths/addresses.js';
 import type { MapPort } from '../paths/port-mapping/port-mapper.js';
@@ -21,7 +22,7 @@ export interface PeerMeetingOptions {
   race: Pick<RaceTerms, 'credentials' | 'peer' | 'allowed' | 'hostCandidates'>;
   mapPort: MapPort | null;
   hairpin: boolean | null;
-  judge(shown: PublicIdentity): void;
+  judge: Judge;
   /** The peer is not there, or not there any more. */
   onWaiting(): void;
   /** It is, and every path is being tried. */

@@ -3,7 +3,7 @@ import type net from 'node:net';
 import { HANDSHAKE_DEADLINE_MS, MAX_FRAME_MEDIATOR } from '../../protocol/constants.js';
 import { ProtocolError } from '../../protocol/errors.js';
 import { FramedStream } from '../../protocol/framed-stream.js';
-import type { Identity, PublicIdentity } from '../../protocol/identity.js';
+import type { Identity } from '../../protocol/identity.js';
 import { answer, register } from '../../protocol/mediator-handshake.js';
 import type { Endpoint, MediatorMessage } from '../../protocol/messages.js';
 import { exporterOf, tlsClient } from '../../protocol/tls.js';
@@ -11,6 +11,7 @@ import { MEDIATOR_EXPORTER_LABEL } from '../../protocol/transcripts.js';
 import { mediatorCodec } from '../../protocol/wire.js';
 import { withDeadline } from '../deadline.js';
 import { dial } from '../dial.js';
+import type { Judge } from './judge.js';
 
 /** The mediator knows this key no longer, never knew it, or the signature does not hold: it does not say which. */
 export class RefusedError extends Error {
@@ -53,7 +54,7 @@ export async function connectToMediator(
   port: number,
   identity: Identity,
   wantedId: string,
-  judge: (shown: PublicIdentity) => void,
+  judge: Judge,
   signal: AbortSignal,
 ): Promise<MediatorConnection> {
   const resolved = await lookup(host, { all: true });
@@ -72,15 +73,16 @@ async function authenticate(
   socket: net.Socket,
   identity: Identity,
   wantedId: string,
-  judge: (shown: PublicIdentity) => void,
+  judge: Judge,
   signal: AbortSignal,
 ): Promise<Admission> {
   let mediatorId = '';
+  let remember: (() => void) | undefined;
   const securing = tlsClient(
     socket,
     null,
     (shown) => {
-      judge(shown);
+      remember = judge(shown);
       mediatorId = shown.id;
     },
     signal,
@@ -93,6 +95,7 @@ async function authenticate(
     stream.send(register(identity.id, wantedId));
     const challenge = await stream.next(signal);
     if (challenge.kind !== 'challenge') throw new ProtocolError(`${challenge.kind} instead of a challenge`);
+    remember?.();
     const exporter = exporterOf(secured, MEDIATOR_EXPORTER_LABEL);
     const response = answer(identity, wantedId, challenge.nonce, { mediatorId, exporter });
     const askedAt = Date.now();

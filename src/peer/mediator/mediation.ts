@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ExitCode, errorCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
-import type { Identity, PublicIdentity } from '../../protocol/identity.js';
+import { ExitCode, errorCode, errorMessage, ProtocolError, UserError, WrongPeerError } from '../../protocol/errors.js';
+import type { Identity } from '../../protocol/identity.js';
 import type { Introduction, MediatorMessage } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { Succession } from '../../protocol/succession.js';
 import { TokenBucket } from '../../protocol/token-bucket.js';
 import { isOwnAddress } from '../paths/addresses.js';
 import { connectToMediator, type MediatorConnection, RefusedError } from './connection.js';
+import type { Judge } from './judge.js';
 
 export interface MediationHandlers {
   onOnline(): void;
@@ -27,7 +28,7 @@ export interface MediationOptions {
   identity: Identity;
   wantedId: string;
   /** Throws a UserError if this is not the mediator's key as pinned. */
-  judge: (shown: PublicIdentity) => void;
+  judge: Judge;
   /** There is another way to the peer: an unreachable mediator is no reason to give up. */
   hopes(): boolean;
   /** What this key says of the one that follows it, for a mediator that wants to know. */
@@ -238,6 +239,9 @@ export function reasonOf(error: unknown): string {
   // What OpenSSL says of them is meant for programmers.
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
     return 'what answers there does not speak TLS as a mediator does';
+  if (error instanceof ProtocolError || error instanceof WrongPeerError) {
+    return `what answers there is not a mediator (${sanitiseLine(error.message)})`;
+  }
   switch (code) {
     case 'ENOTFOUND':
       return 'the name does not resolve';

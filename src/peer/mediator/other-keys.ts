@@ -2,6 +2,7 @@ import type { UserError } from '../../protocol/errors.js';
 import type { Identity, PublicIdentity } from '../../protocol/identity.js';
 import type { Succession } from '../../protocol/succession.js';
 import { RefusedError } from './connection.js';
+import type { Judge } from './judge.js';
 import { Mediation } from './mediation.js';
 
 export interface OtherKeysOptions {
@@ -11,7 +12,7 @@ export interface OtherKeysOptions {
   identities: readonly Identity[];
   /** What each key says of the next, as far as there is one. */
   successions: readonly Succession[];
-  judge: (shown: PublicIdentity) => void;
+  judge: Judge;
   /** The mediator knows this key. */
   onAdmitted(identity: Identity): void;
   /** It does not, or not yet: it is asked again now and then. */

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { connectToMediator, RefusedError } from '../../../src/peer/mediator/connection.js';
+import type { Judge } from '../../../src/peer/mediator/judge.js';
 import { reasonOf } from '../../../src/peer/mediator/mediation.js';
 import { ProtocolError } from '../../../src/protocol/errors.js';
 import type { MediatorMessage } from '../../../src/protocol/messages.js';
@@ -12,7 +13,7 @@ import { HandDrivenMediator } from './hand-driven-mediator.js';
 const me = identity(0);
 const peer = identity(1);
 const never = new AbortController().signal;
-const anyone = () => {};
+const anyone: Judge = () => undefined;
 
 let mediators: HandDrivenMediator[] = [];
 afterEach(() => {
@@ -26,7 +27,7 @@ async function handDriven(...args: Parameters<typeof HandDrivenMediator.start>):
   return mediator;
 }
 
-function connect(port: number, judge: (shown: { id: string }) => void = anyone, signal = never) {
+function connect(port: number, judge: Judge = anyone, signal = never) {
   return connectToMediator('127.0.0.1', port, me, peer.id, judge, signal);
 }
 
@@ -36,6 +37,7 @@ describe('connectToMediator', () => {
     let shown = '';
     const connection = await connect(port, ({ id }) => {
       shown = id;
+      return undefined;
     });
     expect(shown).toBe(id);
     expect(connection.local).toEqual({ address: '127.0.0.1', port: expect.any(Number) });
@@ -99,6 +101,20 @@ describe('connectToMediator', () => {
   it.each(nonsense)('takes no $kind for a challenge', async (message) => {
     const { port } = await handDriven(async (stream) => stream.send(message));
     await expect(connect(port)).rejects.toBeInstanceOf(ProtocolError);
+  });
+
+  it('remembers the key of one that speaks as a mediator does, and not that of another TLS server', async () => {
+    const remember = vi.fn();
+    const web = await handDriven(async (stream) => stream.destroy(new Error('what is this?')));
+    await expect(connect(web.port, () => remember)).rejects.toThrow();
+    const stranger = await handDriven(async (stream) => stream.send({ kind: 'waiting' }));
+    const failure = await connect(stranger.port, () => remember).catch((error) => error);
+    expect(reasonOf(failure)).toBe('what answers there is not a mediator (waiting instead of a challenge)');
+    expect(remember).not.toHaveBeenCalled();
+    const { port } = await startMediator([me]);
+    const { stream } = await connect(port, () => remember);
+    expect(remember).toHaveBeenCalledOnce();
+    stream.destroy(new Error('done'));
   });
 
   it('takes no other message for a verdict', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Judge } from '../../../src/peer/mediator/judge.js';
 import { Mediation, type MediationHandlers, ReplacedError } from '../../../src/peer/mediator/mediation.js';
 import { ExitCode, UserError } from '../../../src/protocol/errors.js';
 import type { Identity } from '../../../src/protocol/identity.js';
@@ -13,7 +14,7 @@ const bob = identity(1);
 interface Setup {
   me?: Identity;
   wanted?: Identity;
-  judge?: (shown: { id: string }) => void;
+  judge?: Judge;
   hopes?: boolean;
 }
 
@@ -24,7 +25,7 @@ class Registered {
   readonly introductions: Introduction[] = [];
   readonly fatal: UserError[] = [];
 
-  constructor(port: number, { me = alice, wanted = bob, judge = () => {}, hopes = false }: Setup = {}) {
+  constructor(port: number, { me = alice, wanted = bob, judge = () => undefined, hopes = false }: Setup = {}) {
     const note = (what: string) => {
       this.happened.push(what);
     };
