@@ -176,7 +176,8 @@ export class FramedStream<Message> {
           break;
         }
       }
-      this.#duplex.pause();
+      // Closed by a handler: the other end's last bytes are still to be read, or it could not close in order.
+      if (!this.#closed) this.#duplex.pause();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#close(error);

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DATA_CHUNK_BYTES, MAX_FRAME_PEER } from '../../src/protocol/constants.js';
 import { encodeData } from '../../src/protocol/data-frames.js';
 import { LinkClosedError, ProtocolError } from '../../src/protocol/errors.js';
@@ -252,6 +252,20 @@ describe('pausing', () => {
 });
 
 describe('ending', () => {
+  test('within a handler reads on to the end of what the other end says, and waits for nothing else', async () => {
+    const { a, b, socketB } = await framedPair();
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const closing = new Promise<{ ended: Promise<void> }>((resolve) => {
+      a.attach({ onMessage: () => resolve({ ended: a.end() }), onClose: () => {} });
+    });
+    b.send(ping(1));
+    const { ended } = await closing;
+    socketB.end(frameOf(ping(2)));
+    await ended;
+    await closed(socketB);
+  });
+
   test('delivers what was sent before, then closes both ends', async () => {
     const { a, b, socketA, socketB } = await framedPair();
     const { messages, ended } = listen(b);
