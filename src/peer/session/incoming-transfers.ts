@@ -78,11 +78,17 @@ export class IncomingTransfers {
     this.#closing.abort(new Error('the session was closed'));
     await this.offers.settle();
     this.stop();
-    await Promise.all(this.#starting.values());
     await Promise.all([...this.#runs.values()].map((run) => run.stop()));
     await Promise.all(this.#discards);
-    await Promise.all([...this.#receivings.values()].map((receiving) => receiving.suspend()));
+    // Ends the reading of what an earlier run has left, for which those that are starting would wait.
+    await this.#suspendAll();
+    await Promise.all(this.#starting.values());
+    await this.#suspendAll();
     await this.#thread.stop();
+  }
+
+  async #suspendAll(): Promise<void> {
+    await Promise.all([...this.#receivings.values()].map((receiving) => receiving.suspend()));
   }
 
   /**

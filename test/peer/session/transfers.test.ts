@@ -15,12 +15,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/protocol/errors.js';
+import { openFiles } from '../files/helpers/open-files.js';
 import { type Person, Talk, TwoSessions } from './two-sessions.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const WAITING = { timeout: 10_000, interval: 5 };
 
 let both: TwoSessions;
 let small: Person;
@@ -293,6 +295,22 @@ describe('restarts', () => {
     await both.link();
     await transferred(great, transfer);
     expectSame(great, 'big', content);
+  });
+
+  it.runIf(openFiles.known)('do not keep whoever leaves while what is there is being read', async () => {
+    const path = source(small, 'holes', '');
+    truncateSync(path, 4 * 1024 * MIB);
+    const first = await both.link({ carries: 2 * MIB });
+    await sendTo(great, small, [path]);
+    await first.closed;
+    await great.restart();
+    const [temporary = ''] = received(great);
+    truncateSync(join(great.into, temporary), 4 * 1024 * MIB - 1);
+    great.session.prepare();
+    await vi.waitFor(() => expect(openFiles.below(great.into)).toContain(join(great.into, temporary)), WAITING);
+    const leftAt = performance.now();
+    await great.session.close();
+    expect(performance.now() - leftAt).toBeLessThan(1_500);
   });
 
   it('tell again the offers that nobody has answered', async () => {
