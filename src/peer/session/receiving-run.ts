@@ -44,6 +44,8 @@ export class ReceivingRun {
   #consumed = 0;
   readonly #underway = new Set<Promise<void>>();
   #moment: NodeJS.Timeout | null = null;
+  /** One for all times: it is kept once, however often it has to wait for a slot. */
+  readonly #onSlotFree = () => this.#handOver();
   #isHolding = false;
   #stopped = false;
 
@@ -120,7 +122,7 @@ export class ReceivingRun {
     if (this.#moment) clearTimeout(this.#moment);
     this.#moment = null;
     while (!this.#stopped && this.#waiting.length > 0 && this.#isWorthwhile()) {
-      const slot = this.#receiving.takeSlot(() => this.#handOver());
+      const slot = this.#receiving.takeSlot(this.#onSlotFree);
       if (!slot) return;
       const taking = this.#take(this.#fill(slot), slot).finally(() => {
         this.#underway.delete(taking);
