@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * node:tls hands over what came in pieces of 16 KiB outside of the heap, and V8 counts them as growth of it. Ours is so
- * small that it would be collected as a whole every 20 MiB, which took a fifth of a receiver's time.
+ * What comes for a pipe lies outside of the heap, in new memory for each frame, and V8 counts it as growth of the heap.
+ * Ours is so small that it would be collected as a whole every 20 MiB.
  *
  * Called when much is about to come in, and no earlier: code that the build kept is taken only under the flags that it
  * was made with.

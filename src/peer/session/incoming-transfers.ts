@@ -6,7 +6,6 @@ import type { ManifestEntry } from '../../protocol/messages.js';
 import { DigestMismatchError } from '../files/file-errors.js';
 import type { ReceivedFile } from '../files/receiving.js';
 import { ReceivingThread, type ThreadedReceiving } from '../files/receiving-thread.js';
-import { collectLessOften } from './heap-growth.js';
 import { IncomingOffers } from './incoming-offers.js';
 import type { TransferRecord } from './journal/journal.js';
 import { LeftOut } from './left-out.js';
@@ -207,7 +206,6 @@ export class IncomingTransfers {
     const known = this.#receivings.get(transfer);
     if (known) return known;
     const { journal } = this.#context;
-    collectLessOften();
     const receiving = await this.#thread.open({
       transfer,
       entries,
