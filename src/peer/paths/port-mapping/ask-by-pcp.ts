@@ -12,10 +12,14 @@ const RESEND_AT_MS = [100, 250, 600, 1_200, 2_500];
 export const askByPcp: AskForLease = async (request, gateway, signal) => {
   if (gateway === null) throw new Error('the gateway is not known');
   const nonce = randomBytes(PCP_NONCE_BYTES);
-  const ask = (lifetimeSeconds: number, suggested: MapRequest['suggested'], until: AbortSignal) =>
-    exchange(gateway, { ...request, nonce, lifetimeSeconds, suggested }, until);
+  const ask = (
+    lifetimeSeconds: number,
+    suggested: MapRequest['suggested'],
+    until: AbortSignal,
+    whenAborted?: Withdraw,
+  ) => exchange(gateway, { ...request, nonce, lifetimeSeconds, suggested }, until, whenAborted);
 
-  const { external, lifetimeSeconds } = await ask(LEASE_SECONDS, anyAddress(request), signal);
+  const { external, lifetimeSeconds } = await ask(LEASE_SECONDS, anyAddress(request), signal, 'withdraw');
   return {
     external,
     lifetimeMs: lifetimeSeconds * 1000,
@@ -31,21 +35,34 @@ function anyAddress({ internalPort }: PortRequest): MapRequest['suggested'] {
   return { address: '0.0.0.0', port: internalPort };
 }
 
+/** Takes back what the gateway may be about to grant: nobody will hear its answer. */
+type Withdraw = 'withdraw';
 type Granted = Extract<MapResponse, { kind: 'granted' }>;
 
-function exchange(gateway: string, asked: Omit<MapRequest, 'client'>, signal: AbortSignal): Promise<Granted> {
+function exchange(
+  gateway: string,
+  asked: Omit<MapRequest, 'client'>,
+  signal: AbortSignal,
+  whenAborted?: Withdraw,
+): Promise<Granted> {
   const socket = dgram.createSocket('udp4');
   const timers: NodeJS.Timeout[] = [];
   let onAbort = () => {};
+  const abort = () => onAbort();
   return new Promise<Granted>((resolve, reject) => {
     onAbort = () => reject(signal.reason);
     if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
     socket.on('error', reject);
     socket.on('connect', () => {
       const request = { ...asked, client: socket.address().address };
       const packet = encodeMapRequest(request);
       const send = () => socket.send(packet, (error) => error && reject(error));
+      onAbort = () => {
+        // It overtakes no packet before it, and the system has it when this returns.
+        if (whenAborted) socket.send(encodeMapRequest({ ...request, lifetimeSeconds: 0, suggested: null }), () => {});
+        reject(signal.reason);
+      };
       socket.on('message', (answer) => {
         const response = decodeMapResponse(answer, request);
         if (response?.kind === 'granted') resolve(response);
@@ -58,7 +75,7 @@ function exchange(gateway: string, asked: Omit<MapRequest, 'client'>, signal: Ab
     socket.connect(PORT, gateway);
   }).finally(() => {
     for (const timer of timers) clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', abort);
     socket.removeAllListeners().on('error', () => {});
     socket.close();
   });
