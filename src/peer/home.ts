@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import os from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { p2pCommand } from '../protocol/shell-command.js';
 import { describeSystemError } from './files/disk-errors.js';
 import { changedPeerKey } from './key-change.js';
+import { makeFolders } from './make-folders.js';
 import { syncDirectory } from './session/journal/private-files.js';
 import { type Contact, checkContactName, displayName, nearNames } from './settings/contact.js';
 import { SettingsFile } from './settings/settings-file.js';
@@ -261,7 +262,7 @@ function syncNames(first: string, last: string): void {
  */
 function makePrivateDirectory(path: string): void {
   try {
-    const created = mkdirSync(path, { recursive: true, mode: OWNER_ONLY });
+    const created = makeFolders(path, OWNER_ONLY);
     if (created !== undefined) syncNames(dirname(created), dirname(path));
     const isOurs = created !== undefined || existsSync(join(path, 'settings.json')) || readdirSync(path).length === 0;
     if (isOurs && (statSync(path).mode & 0o077) !== 0) chmodSync(path, OWNER_ONLY);

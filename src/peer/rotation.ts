@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { type Identity, parsePublicPem, UnusableKeyError } from '../protocol/identity.js';
 import { descentOf, type Succession, successionPem } from '../protocol/succession.js';
 import { formerIds, formerKeyFile, formerKeysFolder, knownSuccessions } from './former-keys.js';
+import { makeFolders } from './make-folders.js';
 import { writePrivateFile } from './session/journal/private-files.js';
 import { withLock } from './settings/settings-lock.js';
 
@@ -28,7 +29,7 @@ export interface Rotation {
 export function replaceKeyPair({ file, before, succession, pem }: Rotation): void {
   const real = realpathSync(file);
   const folder = formerKeysFolder(real);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder, 0o700);
   withLock(join(folder, 'rotating'), () => {
     const text = readFileSync(real, 'utf8');
     // Of two rotations at once, each would name a successor, and nobody would believe either.

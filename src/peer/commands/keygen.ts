@@ -1,5 +1,5 @@
 import { generateKeyPair } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
@@ -9,6 +9,7 @@ import { quoteForShell } from '../../protocol/shell-command.js';
 import { verificationWords } from '../../protocol/words.js';
 import { describeSystemError } from '../files/disk-errors.js';
 import { readPassphraseFile } from '../keys.js';
+import { makeFolders } from '../make-folders.js';
 import { writeNewFile } from '../new-file.js';
 import { print } from '../ui/output.js';
 import { secretPrompt } from '../ui/prompt.js';
@@ -44,7 +45,7 @@ export async function keygen(options: KeygenArguments, environment: Environment)
   const publicPem = toPublicPem(identity);
 
   writeKeys(directory, () => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeFolders(directory, 0o700);
     writeNewFile(pair, 0o600, [privatePem(identity, passphrase), publicPem]);
     try {
       writeNewFile(publicFile, 0o644, [publicPem]);

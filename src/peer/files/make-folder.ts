@@ -1,10 +1,11 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { makeFolders } from '../make-folders.js';
 
 /** Makes the folder and what is missing above it; their names are durable on return. */
 export async function makeFolder(path: string): Promise<void> {
   const folder = resolve(path);
-  const first = await mkdir(folder, { recursive: true });
+  const first = makeFolders(folder);
   if (first === undefined) return;
   const top = dirname(resolve(first));
   for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {
