@@ -13,6 +13,8 @@ import { Script } from 'node:vm';
  */
 const PROGRAM = './program.js';
 const DIGEST_BYTES = 32;
+/** ExitCode.usage. Nothing of the program is loaded yet. */
+const USAGE = 2;
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const requireOthers = createRequire(import.meta.url);
@@ -21,7 +23,22 @@ const loaded = new Map<string, { exports: unknown }>();
 /** What has been loaded so far, by file name: for whoever keeps the code that was made of it. */
 export const pieces = new Map<string, { source: string; script: Script }>();
 
-load(PROGRAM);
+if (isSomewhere()) load(PROGRAM);
+else {
+  process.stderr.write(
+    'The folder that you are in was removed.\nGo to another one (or back to it, if it is there again: cd "$PWD").\n',
+  );
+  process.exitCode = USAGE;
+}
+
+/** Libraries ask for the current folder as soon as they are loaded. */
+function isSomewhere(): boolean {
+  try {
+    return process.cwd() !== '';
+  } catch {
+    return false;
+  }
+}
 
 function load(name: string): unknown {
   const before = loaded.get(name);

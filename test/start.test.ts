@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -41,6 +41,14 @@ describe('a program that is started', () => {
     expect(codeFiles().length).toBeGreaterThan(0);
     for (const file of codeFiles()) writeFileSync(file, change(readFileSync(file)));
   }
+
+  test.each(['peer', 'server'])('in a folder that was removed says so (%s)', (program) => {
+    const gone = 'mkdir "$1" && cd "$1" && rmdir "$1" && exec "$2" "$3" --help';
+    const [file, there] = [join(folder, 'dist', program, 'main.js'), join(folder, 'gone')];
+    const { status, stderr } = spawnSync('sh', ['-c', gone, 'sh', there, process.execPath, file], { encoding: 'utf8' });
+    expect(stderr).toMatch(/^The folder that you are in was removed\.\nGo to another one/);
+    expect(status).toBe(2);
+  });
 
   test('takes the code that was kept of its pieces', () => {
     expect(new Set(taken())).toEqual(new Set([false]));
