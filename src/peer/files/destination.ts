@@ -1,5 +1,4 @@
-import { rmdirSync, unlinkSync } from 'node:fs';
-import { errorCode, UserError } from '../../protocol/errors.js';
+import { UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { type Confinement, type Folder, openFolder } from './folder.js';
 import {
@@ -16,6 +15,7 @@ import { LocalTree } from './local-tree.js';
 import { makeFolder } from './make-folder.js';
 import { type TempPlace, type WholeFile, writeWhole } from './partial-file.js';
 import { type Placing, ReceiptJournal, type ReceiptStore } from './receipt-journal.js';
+import { finishFolders, removeEmptyFolders, removeTemp } from './tidying.js';
 
 /** The progress of a file this long is saved at once; that of shorter ones along with the next file. */
 const WORTH_SAVING_BYTES = 1024 * 1024;
@@ -255,12 +255,9 @@ export class Destination {
     return entry;
   }
 
-  /** Gives the folders their modes and times: the deepest first, and last of all, since every new name changes a time. */
+  /** Gives the folders their modes and times: last of all, since every new name changes a time. */
   finishFolders(): void {
-    for (const [index, entry] of [...this.#entries.entries()].reverse()) {
-      if (!entry.directory) continue;
-      unlessGone(() => this.#tree.find(index).setAttributes(entry));
-    }
+    finishFolders(this.#tree, this.#entries);
   }
 
   /** Takes away the temporary files that there can be. */
@@ -272,16 +269,12 @@ export class Destination {
   }
 
   #removeTemp(entry: number): void {
-    const temp = this.#journal.tempName(entry);
-    unlessGone(() => unlinkSync(this.#tree.findParent(entry).at(temp)));
+    removeTemp(this.#tree, entry, this.#journal.tempName(entry));
   }
 
   /** Takes away the folders made so far that hold nothing. */
   removeEmptyFolders(): void {
-    for (let index = this.next - 1; index >= 0; index--) {
-      if (!this.#entry(index).directory) continue;
-      unlessGone(() => rmdirSync(this.#tree.findParent(index).at(this.#tree.nameOf(index))));
-    }
+    removeEmptyFolders(this.#tree, this.#entries.slice(0, this.next));
   }
 
   /** Notes all progress and closes everything. */
@@ -298,13 +291,4 @@ export class Destination {
 
 function placingsOf(names: readonly string[], digests: readonly string[]) {
   return names.map((name, index) => ({ name, sha256: digests[index] ?? '' }));
-}
-
-/** The person may have moved or removed a folder since, or put something into it. */
-function unlessGone(change: () => void): void {
-  try {
-    change();
-  } catch (error) {
-    if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) throw error;
-  }
 }
