@@ -38,8 +38,9 @@ async function performByUpnp(job: LibraryJob, signal: AbortSignal): Promise<Gran
   }
   const internalHost = await localAddressTowards(gateway.host);
   const ttl = LEASE_SECONDS * 1000;
-  const mapping = await gateway.map(internalPort, internalHost, { protocol, externalPort, ttl, signal });
+  // Last, so that no mapping is made that nobody hears of.
   const address = await gateway.externalIp({ signal });
+  const mapping = await gateway.map(internalPort, internalHost, { protocol, externalPort, ttl, signal });
   return { gateway: gateway.host, external: { address, port: mapping.externalPort } };
 }
 
@@ -80,8 +81,9 @@ async function performByNatPmp(job: LibraryJob, signal: AbortSignal): Promise<Gr
   try {
     // In seconds, unlike what it says: it sends them as they are.
     const ttl = job.kind === 'end' ? 0 : LEASE_SECONDS;
-    const mapping = await gateway.map(internalPort, '', { protocol, externalPort, ttl, signal });
+    // Last, so that no mapping is made that nobody hears of.
     const address = job.kind === 'end' ? '' : await gateway.externalIp({ signal });
+    const mapping = await gateway.map(internalPort, '', { protocol, externalPort, ttl, signal });
     return { gateway: host, external: { address, port: mapping.externalPort } };
   } finally {
     await gateway.stop();

@@ -1,10 +1,13 @@
 import { Worker } from 'node:worker_threads';
-import { unlessAborted } from '../../deadline.js';
+import { unlessAborted, withDeadline } from '../../deadline.js';
 import { type AskForLease, LEASE_SECONDS } from './lease.js';
 import type { Granted, LibraryAnswer, LibraryJob, LibraryLanguage } from './library-jobs.js';
+import { withdrawByNatPmp } from './withdraw-by-nat-pmp.js';
 
 /** Of one job. UPnP devices may take a second before they answer a search. */
 const TIMEOUT_MS = 2_500;
+/** Gateways that map ports at all do so in some milliseconds. */
+const LATE_WITHIN_MS = 150;
 /** A gateway's description has a few kilobytes; whoever sends more on purpose ends the thread. */
 const LIMITS = { maxOldGenerationSizeMb: 64 };
 
@@ -21,6 +24,8 @@ export class Library {
   #thread: Thread | null = null;
   #jobs = 0;
   #leases = 0;
+  /** What nobody waits for any more, until it was refused, or granted and given back. */
+  readonly #late = new Map<Promise<void>, Wish>();
 
   askBy(language: LibraryLanguage): AskForLease {
     return async (request, gateway, signal) => {
@@ -36,8 +41,14 @@ export class Library {
     };
   }
 
+  /** Leaves nothing behind that was asked for too late, within a second. */
   async stop(): Promise<void> {
+    const never = new AbortController().signal;
+    const returned = Promise.all(this.#late.keys());
+    await withDeadline(LATE_WITHIN_MS, never, (signal) => unlessAborted(returned, signal)).catch(() => {});
+    const left = [...this.#late.values()];
     await this.#thread?.worker.terminate();
+    await Promise.all(left.map(withdraw));
   }
 
   /** It does not tell for how long a lease was granted. */
@@ -60,11 +71,15 @@ export class Library {
     try {
       return await unlessAborted(mapping, signal);
     } catch (error) {
-      mapping
-        .then(({ gateway, external }) => this.#perform('end', { ...wish, gateway, externalPort: external.port }))
-        .catch(() => {});
+      const returned = mapping.then((granted) => this.#giveBack(wish, granted)).catch(() => {});
+      this.#late.set(returned, wish);
+      returned.then(() => this.#late.delete(returned));
       throw error;
     }
+  }
+
+  async #giveBack(wish: Wish, { gateway, external }: Granted): Promise<void> {
+    await this.#perform('end', { ...wish, gateway, externalPort: external.port });
   }
 
   async #perform(kind: LibraryJob['kind'], wish: Wish): Promise<Granted> {
@@ -114,4 +129,9 @@ export class Library {
     void this.#thread.worker.terminate();
     this.#thread = null;
   }
+}
+
+/** In the other language there is no word for it that needs no answer. */
+async function withdraw({ language, gateway, ...request }: Wish): Promise<void> {
+  if (language === 'NAT-PMP' && gateway !== null) await withdrawByNatPmp(gateway, request);
 }
