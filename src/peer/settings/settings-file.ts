@@ -1,5 +1,5 @@
-import { unwatchFile, watchFile } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, rmSync, unwatchFile, watchFile } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type Conf from 'conf';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
 import { syncDirectory } from '../session/journal/private-files.js';
@@ -35,7 +35,9 @@ export class SettingsFile {
         deserialize: (text) => checkSettings(JSON.parse(text)),
         serialize: (settings) => JSON.stringify(checkSettings(settings), undefined, '\t'),
       });
-    return new SettingsFile(explain(path, open));
+    const file = new SettingsFile(explain(path, open));
+    removeUnfinished(path);
+    return file;
   }
 
   /** @throws UserError */
@@ -66,6 +68,19 @@ export class SettingsFile {
       }),
     );
   }
+}
+
+/** What killed processes have left of texts that were to replace the file's. A disk that refuses keeps them. */
+function removeUnfinished(path: string): void {
+  const directory = dirname(path);
+  try {
+    const unfinished = readdirSync(directory).filter((name) => name.startsWith(`${basename(path)}.tmp-`));
+    if (unfinished.length === 0) return;
+    // Under the lock, so that none of them is one that somebody is just writing.
+    withLock(`${path}.lock`, () => {
+      for (const name of unfinished) rmSync(join(directory, name), { force: true });
+    });
+  } catch {}
 }
 
 /**

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SettingsFile } from '../../../src/peer/settings/settings-file.js';
@@ -23,6 +23,14 @@ test('settings are empty at first, and are written for their owner alone', async
     settings.mediators['a:1'] = contactDetails('a').peerId;
   });
   expect(statSync(join(directory, 'settings.json')).mode & 0o777).toBe(0o600);
+});
+
+test('what a killed process left of an unfinished change is taken away', async () => {
+  const directory = temporaryFolder();
+  const unfinished = join(directory, 'settings.json.tmp-5275054969c5e520');
+  writeFileSync(unfinished, '{');
+  await SettingsFile.open(directory);
+  expect(readdirSync(directory)).toEqual([]);
 });
 
 test('a change sees what another wrote a moment ago, and returns what it likes', async () => {
