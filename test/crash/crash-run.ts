@@ -237,8 +237,11 @@ class CrashRun {
         if (shipment.landed || transfer === undefined || !receiver?.transferred.has(transfer)) continue;
         if (!sender.transferred.has(transfer)) continue;
         const folder = receiver.folderOf(transfer);
-        if (!isDeepStrictEqual(survey(folder), shipment.tree)) {
-          this.#findings.add(`${transfer} from ${sender.name} is in place wrongly: ${Object.keys(survey(folder))}`);
+        const there = survey(folder);
+        const wrong = Object.keys({ ...shipment.tree, ...there }).filter((name) => there[name] !== shipment.tree[name]);
+        if (wrong.length > 0) {
+          const which = wrong.map((name) => `${name} (${name in there ? 'is' : 'is not'} there)`);
+          this.#findings.add(`${transfer} from ${sender.name} is in place wrongly: ${which.join(', ')}`);
         }
         shipment.landed = true;
         unpack(shipment);
