@@ -1,15 +1,7 @@
 import { UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
-import { type Confinement, type Folder, openFolder } from './folder.js';
-import {
-  claimFolder,
-  findFreeNames,
-  finishClaim,
-  finishLanding,
-  isComplete,
-  type Move,
-  putInPlace,
-} from './landing.js';
+import { type Confinement, openFolder } from './folder.js';
+import { claimFolder, finishClaim, finishLanding, isComplete, putInPlace } from './landing.js';
 import { nameLocally } from './local-name.js';
 import { LocalTree } from './local-tree.js';
 import { makeFolder } from './make-folder.js';
@@ -31,16 +23,6 @@ export interface ReceivedFile {
   bytes: number;
   /** Hex. */
   sha256: string;
-}
-
-/** The next files on their way to their names, all of them in `folder`. */
-interface Landing {
-  folder: Folder;
-  moves: readonly Move[];
-  digests: readonly string[];
-  names: readonly string[];
-  /** Returns when the names are noted durably. */
-  announced(): void;
 }
 
 /** What one transfer has in place on this disk, entry by entry; what is on disk and what is noted always agree. */
@@ -143,7 +125,7 @@ export class Destination {
     if (!(await finishLanding(folder, temp, announced, signal))) {
       if (!(await isComplete(folder, temp, announced, signal))) return false;
       const wanted = this.#tree.nameOf(placing.entry);
-      putInPlace(folder, [{ temp, wanted }], [placing.name], ([name = '']) => this.#journal.rename(name));
+      putInPlace(folder, [{ temp, wanted }], ([name = '']) => this.#journal.rename(name));
     }
     this.#placed(placing.entry);
     this.#recovered.push(this.#received(placing));
@@ -166,7 +148,7 @@ export class Destination {
   #claim(entry: number): void {
     const top = this.#tree.makeParent(entry);
     const wanted = this.#tree.nameOf(entry);
-    claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }])());
+    claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }]));
     this.#journal.placedFolder(wanted);
   }
 
@@ -179,9 +161,7 @@ export class Destination {
 
   /** Puts the next file in place, whose sealed temporary file has this digest. */
   land(sha256: string): ReceivedFile {
-    const landing = this.#announce([sha256]);
-    landing.announced();
-    const [file] = this.#putInPlace(landing);
+    const [file] = this.#landAll([sha256]);
     if (!file) throw new Error('nothing was put in place');
     return file;
   }
@@ -189,16 +169,14 @@ export class Destination {
   /** Writes the next files, which lie in one folder and hold what their digests say, and puts them in place. */
   landWhole(files: readonly WholeFile[]): ReceivedFile[] {
     const first = this.next;
-    // The journal notes the names while the files are written. Those that a crash leaves unwritten are not complete.
-    const landing = this.#announce(files.map(({ sha256 }) => sha256));
+    const folder = this.#tree.makeParent(first);
     for (const [index, { bytes }] of files.entries()) {
-      const name = landing.moves[index]?.temp ?? '';
-      writeWhole({ folder: landing.folder, name }, this.#entry(first + index), bytes);
+      const place = { folder, name: this.#journal.tempName(first + index) };
+      writeWhole(place, this.#entry(first + index), bytes);
     }
-    // After a power failure all of them are there to get the names that were announced.
-    landing.folder.sync();
-    landing.announced();
-    return this.#putInPlace(landing);
+    // After a power failure all of them are there to get the names that are announced now.
+    folder.sync();
+    return this.#landAll(files.map(({ sha256 }) => sha256));
   }
 
   /** The next file is not going to come. */
@@ -216,22 +194,16 @@ export class Destination {
     return same;
   }
 
-  #announce(digests: readonly string[]): Landing {
-    const moves = digests.map((_, index) => ({
-      temp: this.#journal.tempName(this.next + index),
-      wanted: this.#tree.nameOf(this.next + index),
-    }));
-    const folder = this.#tree.makeParent(this.next);
-    folder.check();
-    const wanted = moves.map((move) => move.wanted);
-    const names = findFreeNames(folder, wanted);
-    return { folder, moves, digests, names, announced: this.#journal.announce(placingsOf(names, digests)) };
-  }
-
-  #putInPlace({ folder, moves, digests, names }: Landing): ReceivedFile[] {
+  #landAll(digests: readonly string[]): ReceivedFile[] {
     const first = this.next;
-    const announceAnew = (others: string[]) => this.#journal.announce(placingsOf(others, digests))();
-    return putInPlace(folder, moves, names, announceAnew).map((name, index) => {
+    const moves = digests.map((_, index) => ({
+      temp: this.#journal.tempName(first + index),
+      wanted: this.#tree.nameOf(first + index),
+    }));
+    const folder = this.#tree.makeParent(first);
+    const announce = (names: string[]) =>
+      this.#journal.announce(names.map((name, index) => ({ name, sha256: digests[index] ?? '' })));
+    return putInPlace(folder, moves, announce).map((name, index) => {
       this.#placed(first + index);
       return this.#received({ entry: first + index, name, sha256: digests[index] ?? '' });
     });
@@ -287,8 +259,4 @@ export class Destination {
     }
     this.#tree.close();
   }
-}
-
-function placingsOf(names: readonly string[], digests: readonly string[]) {
-  return names.map((name, index) => ({ name, sha256: digests[index] ?? '' }));
 }

@@ -16,29 +16,17 @@ export interface Move {
 }
 
 /**
- * The names that are free for these: their own, or numbered ones. Only free names are announced: what has an announced
- * name after a crash is ours.
+ * Gives complete files their names without overwriting anything, numbering those that are taken; durable on return.
+ * `announce` journals all their names before the first is tried: only free ones, so that what has an announced name after
+ * a crash is ours. Returns the names.
  */
-export function findFreeNames(folder: Folder, wanted: readonly string[]): string[] {
-  return wanted.map((name) => freeName(folder, name, false));
-}
-
-/**
- * Gives complete files the names that were announced for them, without overwriting anything; durable on return. Where
- * one was taken meanwhile, `announce` journals all names anew before the next is tried. Returns the names.
- */
-export function putInPlace(
-  folder: Folder,
-  moves: readonly Move[],
-  announced: readonly string[],
-  announce: (names: string[]) => void,
-): string[] {
-  const names = [...announced];
+export function putInPlace(folder: Folder, moves: readonly Move[], announce: (names: string[]) => void): string[] {
+  const names: string[] = [];
   for (let left = moves.map((_, index) => index); left.length > 0; ) {
+    for (const index of left) names[index] = freeName(folder, moves[index]?.wanted ?? '', false);
+    announce([...names]);
     folder.check();
     left = left.filter((index) => !moveTo(folder, moves[index]?.temp ?? '', names[index] ?? ''));
-    for (const index of left) names[index] = freeName(folder, moves[index]?.wanted ?? '', false);
-    if (left.length > 0) announce([...names]);
   }
   folder.sync();
   return names;

@@ -6,8 +6,8 @@ import { TEMP_PREFIX } from './local-name.js';
 export interface ReceiptStore {
   /** '' at first. */
   load(): string;
-  /** Begins to keep it. It is durable when the function that this returns has returned; that throws if it could not. */
-  save(json: string): () => void;
+  /** Durable on return. */
+  save(json: string): void;
 }
 
 /** An entry that was about to get its name, as `name` in its folder. */
@@ -80,18 +80,11 @@ export class ReceiptJournal {
     return name;
   }
 
-  /**
-   * Begins to save that the entries from `next` on are about to get these names, and all progress before them. It is
-   * saved when the function that this returns has returned.
-   */
-  announce(names: readonly { name: string; sha256: string }[]): () => void {
+  /** Saves that the entries from `next` on are about to get these names, and all progress before them. */
+  announce(names: readonly { name: string; sha256: string }[]): void {
     this.#notes.placing = names.map((each, index) => ({ entry: this.next + index, ...each, state: 'announced' }));
     this.#saved = false;
-    const save = this.#store.save(this.#json());
-    return () => {
-      save();
-      this.#saved = true;
-    };
+    this.save();
   }
 
   /** Saves that the announced entry `next` is to have another name than was announced. */
@@ -131,18 +124,13 @@ export class ReceiptJournal {
   }
 
   #placingNext(): Placing | undefined {
-    const { placing } = this.#notes;
-    return placing[this.next - (placing[0]?.entry ?? 0)];
+    return this.#notes.placing.find(({ entry }) => entry === this.next);
   }
 
   save(): void {
     if (this.#saved) return;
-    this.#store.save(this.#json())();
+    this.#store.save(JSON.stringify({ ...this.#notes, renamed: [...this.#renamed] }));
     this.#saved = true;
-  }
-
-  #json(): string {
-    return JSON.stringify({ ...this.#notes, renamed: [...this.#renamed] });
   }
 }
 

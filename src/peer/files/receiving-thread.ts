@@ -1,31 +1,20 @@
 import type { Checkpoint } from '../../protocol/messages.js';
 import type { Step, Taken } from './batch.js';
+import type { ReceiptStore } from './receipt-journal.js';
 import type { ReceivedFile, ReceivingOptions } from './receiving.js';
 import { type ReceivingSlot, ReceivingSlots } from './receiving-slots.js';
 import type { NotesAnswers, ReceivingCalls, Told } from './receiving-worker.js';
 import { Thread } from './thread/thread.js';
 
-/** Where the main thread keeps the notes of one transfer. */
-export interface TransferNotes {
-  /** '' at first. */
-  load(): string;
-  /** Durable on return. */
-  save(json: string): void;
-}
-
 /** The thread in which files are received: it hashes them, writes them and puts them in place. */
 export class ReceivingThread {
   #thread: Thread<ReceivingCalls> | null = null;
-  readonly #stores = new Map<number, TransferNotes>();
+  readonly #stores = new Map<number, ReceiptStore>();
   readonly #slots = new ReceivingSlots();
   #opened = 0;
 
   /** As Receiving.open(). */
-  async open({
-    store,
-    signal,
-    ...o
-  }: Omit<ReceivingOptions, 'store'> & { store: TransferNotes }): Promise<ThreadedReceiving> {
+  async open({ store, signal, ...o }: ReceivingOptions): Promise<ThreadedReceiving> {
     signal.throwIfAborted();
     const thread = this.#running();
     this.#opened += 1;

@@ -2,7 +2,7 @@
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
 import { type Step, type Taken, takeSteps } from './batch.js';
 import { type ReceivedFile, Receiving } from './receiving.js';
-import { ask, serveCalls } from './thread/serve-calls.js';
+import { askMainThread, serveCalls } from './thread/serve-calls.js';
 
 export type ReceivingCalls = typeof calls;
 
@@ -41,7 +41,7 @@ const calls = {
     try {
       const store = {
         load: () => o.notes,
-        save: (notes: string) => ask<NotesAnswers, 'save'>('save', number, notes),
+        save: (notes: string) => askMainThread<NotesAnswers, 'save'>('save', number, notes),
       };
       const receiving = await Receiving.open({ ...o, store, signal: abort.signal });
       opened.set(number, { receiving, recoveredTold: 0, failed: false, turn: Promise.resolve() });

@@ -125,11 +125,10 @@ const receiptNotes: Target = {
     let kept = '';
     const save = (json: string) => {
       kept = json;
-      return () => {};
     };
     const notes = new ReceiptJournal({ load: () => '', save });
     const first = kept;
-    notes.announce([{ name: 'a', sha256: '00'.repeat(32) }])();
+    notes.announce([{ name: 'a', sha256: '00'.repeat(32) }]);
     notes.placedFolder('b');
     return [Buffer.from(first), Buffer.from(kept)];
   },
@@ -137,9 +136,9 @@ const receiptNotes: Target = {
   maxMs: 250,
   run: (input) => {
     orRefused(() => {
-      const notes = new ReceiptJournal({ load: () => input.toString('utf8'), save: () => () => {} });
+      const notes = new ReceiptJournal({ load: () => input.toString('utf8'), save: () => {} });
       notes.tempName(notes.next);
-      notes.announce([{ name: 'x', sha256: '' }])();
+      notes.announce([{ name: 'x', sha256: '' }]);
       notes.placedFolder('y');
       notes.save();
     }, UserError);

@@ -43,7 +43,7 @@ export class Thread<Served extends Calls> {
     this.#worker.on('error', () => {});
     this.#worker.on('exit', () => this.#end());
     port1.on('message', (question: Call) => {
-      port1.postMessage({ number: question.number, ...performNow(answers, question) });
+      port1.postMessage(performNow(answers, question));
       Atomics.add(questions.answered, 0, 1);
       Atomics.notify(questions.answered, 0);
     });

@@ -12,7 +12,7 @@ export interface MemoryStore {
   json: string;
   saves: number;
   load(): string;
-  save(json: string): () => void;
+  save(json: string): void;
 }
 
 export function memoryStore(): MemoryStore {
@@ -25,7 +25,6 @@ export function memoryStore(): MemoryStore {
     save(json) {
       this.json = json;
       this.saves++;
-      return () => {};
     },
   };
 }

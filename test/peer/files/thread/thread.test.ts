@@ -86,8 +86,6 @@ describe('a thread', () => {
     expect(await thread.call('askDoubles', 200)).toEqual(Array.from({ length: 200 }, (_, n) => 2 * n));
     await expect(thread.call('askRefused')).rejects.toMatchObject({ exitCode: 7, hint: 'free some space' });
     expect(await thread.call('askDoubles', 2)).toEqual([0, 2]);
-    expect(await thread.call('askDoublesAtOnce', 200)).toEqual(Array.from({ length: 200 }, (_, n) => 2 * n));
-    expect(await thread.call('askAndPassOver')).toBe(8);
   });
 
   it('that crashes fails what waits and all that follows', async () => {

@@ -1,7 +1,7 @@
 /** A thread that answers, fails, crashes and asks back, as it is asked to. */
 import { readFileSync } from 'node:fs';
 import { DigestMismatchError, SourceChangedError } from '../../../../src/peer/files/file-errors.js';
-import { ask, serveCalls } from '../../../../src/peer/files/thread/serve-calls.js';
+import { askMainThread, serveCalls } from '../../../../src/peer/files/thread/serve-calls.js';
 import { ExitCode, ProtocolError, UserError } from '../../../../src/protocol/errors.js';
 
 const failures: Record<string, () => unknown> = {
@@ -52,14 +52,9 @@ const calls = {
     numbers.set(numbers.map((number) => 2 * number));
     return { memory };
   },
-  askDoubles: (upTo: number) => Array.from({ length: upTo }, (_, n) => ask<MainAnswers, 'double'>('double', n)()),
-  askDoublesAtOnce: (upTo: number) =>
-    Array.from({ length: upTo }, (_, n) => ask<MainAnswers, 'double'>('double', n)).map((answer) => answer()),
-  askAndPassOver: () => {
-    ask<MainAnswers, 'refuse'>('refuse');
-    return ask<MainAnswers, 'double'>('double', 4)();
-  },
-  askRefused: () => ask<MainAnswers, 'refuse'>('refuse')(),
+  askDoubles: (upTo: number) =>
+    Array.from({ length: upTo }, (_, n) => askMainThread<MainAnswers, 'double'>('double', n)),
+  askRefused: () => askMainThread<MainAnswers, 'refuse'>('refuse'),
 };
 
 serveCalls(calls);
