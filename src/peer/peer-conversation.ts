@@ -13,6 +13,8 @@ import { Session } from './session/session.js';
 export interface PeerConversationOptions extends Omit<RendezvousOptions, 'emit' | 'onNotice' | 'openSession'> {
   card: PeerCard;
   defaultInto: string;
+  /** Calls back when what the faces were told before has left this process. */
+  whenShown(then: () => void): void;
   /** With which the person runs their end of a pipe to this peer. */
   pipeCommand: string;
   /** Keeps what the person said of the peer's key. */
@@ -41,7 +43,7 @@ export class PeerConversation implements Conversation {
   constructor(options: PeerConversationOptions) {
     this.#o = options;
     this.#verified = options.card.verified;
-    const { peer, journal, defaultInto } = options;
+    const { peer, journal, defaultInto, whenShown } = options;
     const emit = (event: SessionEvent) => this.#emit(event);
     this.#peer = peer;
     this.#card = options.card;
@@ -57,6 +59,7 @@ export class PeerConversation implements Conversation {
           peerId: peer.id,
           defaultInto,
           emit,
+          whenShown,
           onPipeMismatch: (whose) => this.fail(this.#pipeMismatch(whose)),
           onSuccession: (statement) => this.#peerKeys.receive(statement),
         }),

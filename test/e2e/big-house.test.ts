@@ -53,6 +53,7 @@ class End {
       hostCandidates: true,
       portMapping: false,
       defaultInto: this.#into,
+      whenShown: (then) => then(),
       pipeCommand: '',
       judgeMediator: () => {},
       saveVerified: () => {},

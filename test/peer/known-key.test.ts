@@ -58,6 +58,7 @@ class Person {
       hostCandidates: true,
       portMapping: false,
       defaultInto: this.#folder,
+      whenShown: (then) => then(),
       pipeCommand: '',
       judgeMediator: () => {},
       saveVerified: () => {},

@@ -42,6 +42,7 @@ class Talker {
       hostCandidates: true,
       portMapping: false,
       defaultInto: this.folder,
+      whenShown: (then) => then(),
       pipeCommand: '',
       judgeMediator: () => {},
       saveVerified: () => {},

@@ -4,6 +4,7 @@ import { certificatesOf } from '../certificates.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { PeerConversation } from '../peer-conversation.js';
 import type { Journal } from '../session/journal/journal.js';
+import { whenWritten } from '../ui/output.js';
 import { quoteWord } from '../ui/shell-words.js';
 import { watchContact } from './contact-watch.js';
 import { followPeer } from './follow.js';
@@ -91,6 +92,7 @@ function converse(
     hostCandidates,
     portMapping,
     defaultInto: options.terminal.cwd,
+    whenShown: (then) => whenWritten(options.terminal.output, then),
     pipeCommand: pipeCommand(options),
     judgeMediator: mediatorJudge({
       host,

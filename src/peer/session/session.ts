@@ -31,6 +31,8 @@ export interface SessionOptions {
   /** Where offers are received that are accepted without naming a folder. */
   defaultInto: string;
   emit(event: SessionEvent): void;
+  /** Calls back when what was emitted before has left this process. */
+  whenShown(then: () => void): void;
   /** The last link is gone: find another way to the peer. */
   onLost(): void;
   /** The session's link may be dead: make another ready, from which it can go on. */
@@ -76,7 +78,15 @@ export class Session {
       emit,
       flush: () => this.#outbox.flush(),
     });
-    this.#texts = new Texts({ journal, outbox: this.#outbox, disappearing: this.#disappearing, emit, onTrouble });
+    const { whenShown } = options;
+    this.#texts = new Texts({
+      journal,
+      outbox: this.#outbox,
+      disappearing: this.#disappearing,
+      emit,
+      whenShown,
+      onTrouble,
+    });
     this.#inbox = new Inbox({
       journal,
       texts: this.#texts,
@@ -222,6 +232,7 @@ export class Session {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the session was closed'));
     this.#disappearing.stop();
+    this.#texts.stop();
     await Promise.all([this.#connection.end(), this.#streams.close()]);
   }
 

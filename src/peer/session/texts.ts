@@ -12,6 +12,8 @@ export interface TextsOptions {
   outbox: Outbox;
   disappearing: Disappearing;
   emit(event: SessionEvent): void;
+  /** Calls back when what was emitted before has left this process. */
+  whenShown(then: () => void): void;
   /** That a text was shown could not be written down. */
   onTrouble(error: UserError): void;
 }
@@ -22,9 +24,15 @@ type ReadBody = Extract<ItemBody, { kind: 'read' }>;
 /** What the two write to each other, and which of it has been shown and read. */
 export class Texts {
   readonly #o: TextsOptions;
+  #stopped = false;
 
   constructor(options: TextsOptions) {
     this.#o = options;
+  }
+
+  /** What has not been shown by now is shown by the next run. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Tells what an earlier run of this program had received and not yet shown. */
@@ -83,8 +91,9 @@ export class Texts {
     const id = `${journal.peerAck().journalId}-${sequence}`;
     return () => {
       emit({ event: 'message', id, from: 'peer', text, at: timeOf(atMs) });
-      this.#markShown(id);
-      if (lifetimeMs) disappearing.schedule();
+      this.#markShown(id, () => {
+        if (lifetimeMs) disappearing.schedule();
+      });
     };
   }
 
@@ -96,14 +105,19 @@ export class Texts {
     };
   }
 
-  /** What a full disk does not take is shown again by the next run. */
-  #markShown(id: string): void {
-    try {
-      this.#o.journal.markShown(id);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      this.#o.onTrouble(error);
-    }
+  /** Not before the output has it: a slow reader's may wait in this process, and go with it. */
+  #markShown(id: string, afterwards = () => {}): void {
+    this.#o.whenShown(() => {
+      if (this.#stopped) return;
+      try {
+        this.#o.journal.markShown(id);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        // What a full disk does not take is shown again by the next run.
+        this.#o.onTrouble(error);
+      }
+      afterwards();
+    });
   }
 }
 

@@ -27,6 +27,12 @@ export async function printLines(lines: Iterable<string>): Promise<void> {
   }
 }
 
+/** Calls `then` when all that was written to it has left this process: at once, unless its reader is slow. Never if that fails. */
+export function whenWritten(output: Writable, then: () => void): void {
+  if (output.writableLength === 0) then();
+  else output.write('', (error) => error ?? then());
+}
+
 function drained(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     const goOn = () => {

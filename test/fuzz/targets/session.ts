@@ -75,6 +75,7 @@ class Victim {
       onPipeMismatch: () => {},
       onSuccession: () => () => {},
       emit: (event) => this.#told(event),
+      whenShown: (then) => then(),
       onLost: () => {},
       onUse: () => {},
       onCandidates: () => {},

@@ -127,6 +127,23 @@ describe('after a restart', () => {
     await great.until(() => great.heard().length === 2);
   });
 
+  it('what a slow reader had not taken when it was killed comes again', async () => {
+    await both.link();
+    const waiting: (() => void)[] = [];
+    great.whenShown = (then) => void waiting.push(then);
+    const id = small.session.message('hello');
+    await small.event('delivered');
+    await great.crash();
+    for (const then of waiting.splice(0, 1)) then();
+    expect(great.all('message').map((message) => ({ id: message.id, replayed: message.replayed }))).toEqual([
+      { id, replayed: undefined },
+      { id, replayed: true },
+    ]);
+    for (const then of waiting) then();
+    await great.crash();
+    expect(great.all('message')).toHaveLength(2);
+  });
+
   it('what was written down and not marked as shown comes again, with the same id, marked as replayed', async () => {
     await both.link();
     // Killed in the very moment in which the face is told.

@@ -25,6 +25,8 @@ export class Person {
   readonly folder: string;
   readonly into: string;
   readonly events: SessionEvent[] = [];
+  /** When the face's output has taken what was told before. */
+  whenShown: (then: () => void) => void = (then) => then();
   journal: Journal;
   session: Session;
   /** Called when the session has no link any more. */
@@ -151,6 +153,7 @@ export class Person {
         this.onEvent(event);
         for (const wake of [...this.#waiting]) wake();
       },
+      whenShown: (then) => this.whenShown(then),
       onLost: () => this.onLost(),
       onUse: () => {},
       onCandidates: () => {},
