@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { Identity } from '../protocol/identity.js';
-import type { Journal } from './session/journal/journal.js';
+import type { Memory } from './session/journal/journal.js';
 
 /**
  * The certificates, in PEM, that TLS wants around our own keys. They are kept in the journal: making one takes a
@@ -8,20 +8,20 @@ import type { Journal } from './session/journal/journal.js';
  */
 export async function certificatesOf(
   identities: readonly Identity[],
-  journal: Pick<Journal, 'recall' | 'remember'>,
+  memory: Memory,
 ): Promise<ReadonlyMap<string, string>> {
   const certificates = new Map<string, string>();
-  for (const identity of identities) certificates.set(identity.id, await certificateOf(identity, journal));
+  for (const identity of identities) certificates.set(identity.id, await certificateOf(identity, memory));
   return certificates;
 }
 
-async function certificateOf(identity: Identity, journal: Pick<Journal, 'recall' | 'remember'>): Promise<string> {
+async function certificateOf(identity: Identity, memory: Memory): Promise<string> {
   const name = `certificate ${identity.id}`;
-  const kept = parse(journal.recall(name));
+  const kept = parse(memory.recall(name));
   if (kept?.publicKey.equals(identity.key)) return kept.toString();
   const { selfSignedCertificate } = await import('../protocol/forge.js');
   const certificate = selfSignedCertificate(identity);
-  journal.remember(name, certificate);
+  memory.remember(name, certificate);
   return certificate;
 }
 

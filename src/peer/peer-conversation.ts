@@ -47,7 +47,7 @@ export class PeerConversation implements Conversation {
     const emit = (event: SessionEvent) => this.#emit(event);
     this.#peer = peer;
     this.#card = options.card;
-    this.#peerKeys = new PeerKeys(peer.id, journal, emit);
+    this.#peerKeys = new PeerKeys(peer.id, journal.memory, emit);
     this.#rendezvous = new Rendezvous({
       ...options,
       emit,

@@ -175,8 +175,8 @@ export class Rendezvous {
       portMapping,
       judgeMediator,
       memory: {
-        load: () => journal.recall('serverless'),
-        save: (text) => journal.remember('serverless', text),
+        load: () => journal.memory.recall('serverless'),
+        save: (text) => journal.memory.remember('serverless', text),
       },
       activeLink: () => this.session.active?.link ?? null,
       onIntroduced: () => ifCurrent(() => this.session.prepare()),

@@ -64,7 +64,7 @@ function compareTransfers(
       found(`${shipment.ref} was never offered`);
       continue;
     }
-    const ends = [written, read].map((journal) => journal.transfer(transfer)?.outcome ?? 'unfinished');
+    const ends = [written, read].map((journal) => journal.transfers.find(transfer)?.outcome ?? 'unfinished');
     const calledOff = writer.calledOff(transfer) || reader.calledOff(transfer);
     if (!calledOff && ends.some((end) => end !== 'transferred'))
       found(`${shipment.ref} ended as ${ends.join(' and ')}`);

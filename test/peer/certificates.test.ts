@@ -15,13 +15,13 @@ const nameFor = ({ id }: Identity) => `certificate ${id}`;
 test('there is one around each key, and later runs have the same', async () => {
   const directory = temporaryFolder();
   const journal = Journal.open({ directory, privateKey: mine.privateKey });
-  const made = await certificatesOf([mine, other], journal);
+  const made = await certificatesOf([mine, other], journal.memory);
   for (const identity of [mine, other]) {
     expect(keyOf(made.get(identity.id) ?? '').equals(identity.key)).toBe(true);
   }
   journal.close();
   const again = Journal.open({ directory, privateKey: mine.privateKey });
-  expect(await certificatesOf([mine, other], again)).toEqual(made);
+  expect(await certificatesOf([mine, other], again.memory)).toEqual(made);
   again.close();
 });
 
@@ -32,21 +32,21 @@ test.each<[string, (kept: string, others: string) => string]>([
   ['around another key', (_, others) => others],
 ])('one that is %s is made anew', async (_, change) => {
   const journal = Journal.open({ directory: temporaryFolder(), privateKey: mine.privateKey });
-  const made = await certificatesOf([mine, other], journal);
+  const made = await certificatesOf([mine, other], journal.memory);
   const [kept = '', others = ''] = [mine, other].map(({ id }) => made.get(id));
   const changed = change(kept, others);
   expect(changed).not.toBe(kept);
-  journal.remember(nameFor(mine), changed);
-  const certificate = (await certificatesOf([mine], journal)).get(mine.id) ?? '';
+  journal.memory.remember(nameFor(mine), changed);
+  const certificate = (await certificatesOf([mine], journal.memory)).get(mine.id) ?? '';
   expect(keyOf(certificate).equals(mine.key)).toBe(true);
-  expect(journal.recall(nameFor(mine))).toBe(certificate);
+  expect(journal.memory.recall(nameFor(mine))).toBe(certificate);
   journal.close();
 });
 
 test('what stands around a kept one is left out', async () => {
   const journal = Journal.open({ directory: temporaryFolder(), privateKey: mine.privateKey });
-  const kept = (await certificatesOf([mine], journal)).get(mine.id) ?? '';
-  journal.remember(nameFor(mine), `${kept}more`);
-  expect((await certificatesOf([mine], journal)).get(mine.id)).toBe(kept);
+  const kept = (await certificatesOf([mine], journal.memory)).get(mine.id) ?? '';
+  journal.memory.remember(nameFor(mine), `${kept}more`);
+  expect((await certificatesOf([mine], journal.memory)).get(mine.id)).toBe(kept);
   journal.close();
 });

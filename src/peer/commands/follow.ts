@@ -32,7 +32,7 @@ export async function followContact(options: FollowArguments, environment: Envir
   const { contact } = whom;
   const journal = openJournal(whom, 'End it first.');
   try {
-    const peerKeys = new PeerKeys(contact.peerId, journal, () => {});
+    const peerKeys = new PeerKeys(contact.peerId, journal.memory, () => {});
     for (const succession of brought) peerKeys.learn(succession);
     const offered = peerKeys.offered();
     if (offered === null) throw await nothingToFollow(contact, file);

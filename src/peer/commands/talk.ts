@@ -23,7 +23,7 @@ const MAX_NAMED = 5;
 export async function talk(options: TalkOptions): Promise<ExitCode> {
   const journal = openJournal(options, insteadOf(options.purpose));
   const fatal = newFailure();
-  const certificates = await certificatesOf(options.own.line, journal);
+  const certificates = await certificatesOf(options.own.line, journal.memory);
   const conversation = converse(options, journal, certificates, fatal.fail);
   const face = await openFace(options, conversation);
   const deadline = watchDeadline(options.timeoutMs, conversation, fatal.fail);

@@ -168,12 +168,12 @@ export class Disappearing {
   }
 
   #load(): Agreement {
-    const stored = this.#o.journal.recall(NAME);
+    const stored = this.#o.journal.memory.recall(NAME);
     return stored === '' ? NOTHING_AGREED : JSON.parse(stored);
   }
 
   #save(agreement: Agreement): void {
-    this.#o.journal.remember(NAME, JSON.stringify(agreement));
+    this.#o.journal.memory.remember(NAME, JSON.stringify(agreement));
   }
 }
 

@@ -27,7 +27,7 @@ export class IncomingOffers {
 
   /** Offers from before a restart that nobody has answered yet. */
   replay(): void {
-    for (const { transfer, direction, state } of this.#context.journal.transfers()) {
+    for (const { transfer, direction, state } of this.#context.journal.transfers.unfinished()) {
       if (direction === 'receive' && state === 'offered') this.#announce(transfer, true);
     }
   }
@@ -35,50 +35,50 @@ export class IncomingOffers {
   /** Inside the journal's transaction. */
   manifestPart(transfer: string, entries: ManifestEntry[]): AfterCommit {
     const { journal } = this.#context;
-    const record = journal.transfer(transfer);
+    const record = journal.transfers.find(transfer);
     if (record && !isComingIn(record)) return () => {};
     if (!record) this.#dropUnfinishedManifest();
-    const held = journal.manifestSize(transfer);
+    const held = journal.transfers.manifestSize(transfer);
     if (held.entries + entries.length > MAX_MANIFEST_ENTRIES || held.bytes > MAX_MANIFEST_BYTES) {
       throw new ProtocolError('a manifest beyond all bounds');
     }
-    if (!record) journal.saveTransfer(newRecord(transfer));
-    journal.addManifest(transfer, entries);
+    if (!record) journal.transfers.save(newRecord(transfer));
+    journal.transfers.addManifest(transfer, entries);
     return () => {};
   }
 
   /** Peers send one manifest after the other: what was begun before belongs to an offer that will never come. */
   #dropUnfinishedManifest(): void {
     const { journal } = this.#context;
-    for (const record of journal.transfers()) {
-      if (record.state === 'incoming') journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled' });
+    for (const record of journal.transfers.unfinished()) {
+      if (record.state === 'incoming') journal.transfers.save({ ...record, state: 'finished', outcome: 'cancelled' });
     }
   }
 
   /** Inside the journal's transaction. */
   offer(transfer: string, count: number, bytes: number): AfterCommit {
     const { journal, outbox, emit } = this.#context;
-    const record = journal.transfer(transfer) ?? newRecord(transfer);
+    const record = journal.transfers.find(transfer) ?? newRecord(transfer);
     if (!isComingIn(record)) return () => {};
-    const entries = journal.manifest(transfer);
+    const entries = journal.transfers.manifest(transfer);
     // Parts of it came here before this journal was lost, and will not come again.
     const objection = entries.length === count ? this.#objectionTo(entries, bytes) : 'its list of files is incomplete';
     if (objection) {
-      journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
+      journal.transfers.save({ ...record, state: 'finished', outcome: 'declined' });
       journal.append({ kind: 'decline', transfer, reason: objection }, Date.now());
       return () => {
         emit(transferTrouble(transfer, refusal(objection)));
         outbox.flush();
       };
     }
-    journal.saveTransfer({ ...record, state: 'offered', bytes, entries: count });
+    journal.transfers.save({ ...record, state: 'offered', bytes, entries: count });
     return () => this.#announce(transfer, false);
   }
 
   /** Why an offer is declined without asking anyone, if it is. */
   #objectionTo(entries: ManifestEntry[], bytes: number): string | null {
-    const open = this.#context.journal
-      .transfers()
+    const open = this.#context.journal.transfers
+      .unfinished()
       .filter(({ direction, state }) => direction === 'receive' && state === 'offered');
     if (open.length >= MAX_OPEN_OFFERS) return 'too many offers are waiting for an answer';
     try {
@@ -113,7 +113,7 @@ export class IncomingOffers {
     const current = this.#offered(transfer);
     const accepted: TransferRecord = { ...current, state: 'accepted', into: folder };
     journal.transaction(() => {
-      journal.saveTransfer(accepted);
+      journal.transfers.save(accepted);
       journal.append({ kind: 'accept', transfer }, Date.now());
     });
     emit({ event: 'accepted', transfer, into: folder });
@@ -125,7 +125,7 @@ export class IncomingOffers {
     const { journal, outbox, emit } = this.#context;
     const record = this.#offered(transfer);
     journal.transaction(() => {
-      journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
+      journal.transfers.save({ ...record, state: 'finished', outcome: 'declined' });
       journal.append({ kind: 'decline', transfer, reason: '' }, Date.now());
     });
     emit({ event: 'declined', transfer });
@@ -133,13 +133,13 @@ export class IncomingOffers {
   }
 
   #offered(transfer: string): TransferRecord {
-    const record = this.#context.journal.transfer(transfer);
+    const record = this.#context.journal.transfers.find(transfer);
     if (record?.direction !== 'receive' || record.state !== 'offered') throw unknownTransfer(transfer);
     return record;
   }
 
   #announce(transfer: string, replayed: boolean): void {
-    const files = offeredFiles(this.#context.journal.manifest(transfer));
+    const files = offeredFiles(this.#context.journal.transfers.manifest(transfer));
     this.#context.emit({ event: 'offer', transfer, files, ...(replayed && { replayed }) });
   }
 }

@@ -95,7 +95,7 @@ export class IncomingTransfers {
    * journal keeps what is needed for it, should this process be killed. Called inside the journal's transaction.
    */
   drop(ended: TransferRecord, isUnderway: boolean): AfterCommit {
-    this.#context.journal.saveTransfer(isUnderway ? { ...ended, state: 'discarding' } : ended);
+    this.#context.journal.transfers.save(isUnderway ? { ...ended, state: 'discarding' } : ended);
     return () => {
       if (isUnderway) this.#discardSoon(ended.transfer);
     };
@@ -103,7 +103,7 @@ export class IncomingTransfers {
 
   /** What an earlier run did not come to take away. */
   discardLeftovers(): void {
-    for (const { transfer, state } of this.#context.journal.transfers()) {
+    for (const { transfer, state } of this.#context.journal.transfers.unfinished()) {
       if (state === 'discarding') this.#discardSoon(transfer);
     }
   }
@@ -121,8 +121,8 @@ export class IncomingTransfers {
   }
 
   #accepted(): TransferRecord[] {
-    return this.#context.journal
-      .transfers()
+    return this.#context.journal.transfers
+      .unfinished()
       .filter(({ direction, state }) => direction === 'receive' && state === 'accepted');
   }
 
@@ -140,7 +140,7 @@ export class IncomingTransfers {
   async #prepare(record: TransferRecord): Promise<void> {
     // Without a folder there is nothing to read, and who knows when there will be something to put into one.
     if (!existsSync(this.#folderOf(record))) return;
-    const receiving = await this.#open(record, this.#context.journal.manifest(record.transfer));
+    const receiving = await this.#open(record, this.#context.journal.transfers.manifest(record.transfer));
     await receiving.want();
   }
 
@@ -149,8 +149,8 @@ export class IncomingTransfers {
     await this.#stopRuns(transfer);
     if (this.#stale.delete(transfer)) await this.#letGo(transfer);
     const { journal } = this.#context;
-    if (link !== this.#link || link.closed || journal.transfer(transfer)?.state !== 'accepted') return;
-    const entries = journal.manifest(transfer);
+    if (link !== this.#link || link.closed || journal.transfers.find(transfer)?.state !== 'accepted') return;
+    const entries = journal.transfers.manifest(transfer);
     const receiving = await this.#open(record, entries);
     if (link !== this.#link || link.closed) return;
     const progress = new ProgressReport(transfer, record.bytes, this.#context.emit);
@@ -211,10 +211,10 @@ export class IncomingTransfers {
       entries,
       into: this.#folderOf(record),
       store: {
-        load: () => journal.transfer(transfer)?.progress ?? '',
+        load: () => journal.transfers.find(transfer)?.progress ?? '',
         save: (progress) => {
-          const current = journal.transfer(transfer);
-          if (current) journal.saveTransfer({ ...current, progress });
+          const current = journal.transfers.find(transfer);
+          if (current) journal.transfers.save({ ...current, progress });
         },
       },
       signal: this.#closing.signal,
@@ -236,10 +236,10 @@ export class IncomingTransfers {
   #complete(transfer: string, skipped: number): void {
     const { journal, outbox, emit } = this.#context;
     this.#receivings.delete(transfer);
-    const record = journal.transfer(transfer);
+    const record = journal.transfers.find(transfer);
     if (record?.state !== 'accepted') return;
     journal.transaction(() => {
-      journal.saveTransfer({ ...record, state: 'finished', ...endWithout(skipped, 'peer') });
+      journal.transfers.save({ ...record, state: 'finished', ...endWithout(skipped, 'peer') });
       journal.append({ kind: 'done', transfer, skipped }, Date.now());
     });
     if (skipped > 0) this.#leftOut.end(transfer, 'peer', skipped);
@@ -260,15 +260,15 @@ export class IncomingTransfers {
     this.#retries.delete(transfer);
     await this.#starting.get(transfer);
     await this.#stopRuns(transfer);
-    const record = journal.transfer(transfer);
+    const record = journal.transfers.find(transfer);
     // To open it would make a folder that is gone, only to find nothing in it.
     if (record && existsSync(this.#folderOf(record))) {
-      const receiving = await this.#open(record, journal.manifest(transfer));
+      const receiving = await this.#open(record, journal.transfers.manifest(transfer));
       this.#receivings.delete(transfer);
       await receiving.discard();
     }
-    const left = journal.transfer(transfer);
-    if (left) journal.saveTransfer({ ...left, state: 'finished' });
+    const left = journal.transfers.find(transfer);
+    if (left) journal.transfers.save({ ...left, state: 'finished' });
   }
 
   #failed(transfer: string, error: unknown): void {
@@ -278,7 +278,7 @@ export class IncomingTransfers {
       return;
     }
     if (!(error instanceof DigestMismatchError || error instanceof UserError)) throw error;
-    if (this.#context.journal.transfer(transfer)?.state !== 'accepted') return;
+    if (this.#context.journal.transfers.find(transfer)?.state !== 'accepted') return;
     if (error instanceof UserError) this.#stale.add(transfer);
     const again = error instanceof DigestMismatchError && this.#countMismatch(transfer) < MAX_MISMATCHES;
     if (!again && this.#troubles.isNews(transfer, error.message, performance.now())) {
@@ -297,7 +297,7 @@ export class IncomingTransfers {
     clearTimeout(this.#retries.get(transfer));
     const timer = setTimeout(() => {
       this.#retries.delete(transfer);
-      const record = this.#context.journal.transfer(transfer);
+      const record = this.#context.journal.transfers.find(transfer);
       if (record?.state === 'accepted') this.#begin(record);
     }, afterMs);
     this.#retries.set(transfer, timer);

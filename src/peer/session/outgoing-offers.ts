@@ -36,9 +36,10 @@ export class OutgoingOffers {
    */
   offerAgain(): void {
     const { journal } = this.#context;
-    for (const { transfer, direction, state, entries, bytes } of journal.transfers()) {
+    for (const { transfer, direction, state, entries, bytes } of journal.transfers.unfinished()) {
       if (direction !== 'send' || state === 'finished') continue;
-      for (const part of manifestParts(transfer, journal.manifest(transfer))) journal.append(part, Date.now());
+      for (const part of manifestParts(transfer, journal.transfers.manifest(transfer)))
+        journal.append(part, Date.now());
       journal.append({ kind: 'offer', transfer, entries, bytes }, Date.now());
     }
   }
@@ -54,11 +55,11 @@ export class OutgoingOffers {
 
   #unfinished({ entries, sources }: LocalManifest): string | null {
     const { journal } = this.#context;
-    const same = journal
-      .transfers()
+    const same = journal.transfers
+      .unfinished()
       .filter(({ direction }) => direction === 'send')
       .filter((record) => isDeepStrictEqual(record.sources, sources))
-      .find(({ transfer }) => isDeepStrictEqual(journal.manifest(transfer), entries));
+      .find(({ transfer }) => isDeepStrictEqual(journal.transfers.manifest(transfer), entries));
     return same?.transfer ?? null;
   }
 
@@ -71,7 +72,7 @@ export class OutgoingOffers {
       if (known) return known;
       for (const part of manifestParts(transfer, entries)) journal.append(part, Date.now());
       journal.append({ kind: 'offer', transfer, entries: entries.length, bytes }, Date.now(), ref);
-      journal.saveTransfer({
+      journal.transfers.save({
         transfer,
         direction: 'send',
         state: 'offered',
@@ -84,7 +85,7 @@ export class OutgoingOffers {
         progress: '',
         announced: true,
       });
-      journal.addManifest(transfer, entries);
+      journal.transfers.addManifest(transfer, entries);
       return null;
     });
     if (first) return transferOf(first);
@@ -97,9 +98,15 @@ export class OutgoingOffers {
   /** The run that took the ref first may have been killed before it could tell of the offer, or of its end. */
   #tellAgain(transfer: string, ref: string): void {
     const { journal, emit } = this.#context;
-    const record = journal.transfer(transfer);
+    const record = journal.transfers.find(transfer);
     if (!record) return;
-    emit({ event: 'offered', transfer, files: offeredFiles(journal.manifest(transfer)), ref, replayed: true });
+    emit({
+      event: 'offered',
+      transfer,
+      files: offeredFiles(journal.transfers.manifest(transfer)),
+      ref,
+      replayed: true,
+    });
     if (record.outcome === 'cancelled') emit({ event: 'cancelled', transfer, by: record.cancelledBy ?? 'me' });
     else if (record.outcome) emit({ event: record.outcome, transfer });
   }

@@ -37,7 +37,7 @@ export class OutgoingTransfers {
 
   /** Reads what the receiver, which has been started anew as well, may have of an earlier run. */
   prepare(): void {
-    for (const record of this.#context.journal.transfers()) {
+    for (const record of this.#context.journal.transfers.unfinished()) {
       const isOfEarlierRun = record.state === 'accepted' && !this.#sendings.has(record.transfer);
       if (record.direction === 'send' && isOfEarlierRun && record.entries === 1) this.#sendingOf(record).warmUp();
     }
@@ -68,11 +68,11 @@ export class OutgoingTransfers {
     switch (item.kind) {
       case 'accept':
         if (record.state !== 'offered') return () => {};
-        journal.saveTransfer({ ...record, state: 'accepted' });
+        journal.transfers.save({ ...record, state: 'accepted' });
         return () => emit({ event: 'accepted', transfer, into: null });
       case 'decline': {
         const reason = sanitiseLine(item.reason);
-        journal.saveTransfer({ ...record, state: 'finished', outcome: 'declined' });
+        journal.transfers.save({ ...record, state: 'finished', outcome: 'declined' });
         return () => {
           this.#forget(transfer);
           emit({ event: 'declined', transfer, ...(reason && { reason }) });
@@ -80,7 +80,7 @@ export class OutgoingTransfers {
       }
       case 'done': {
         const { skipped = 0 } = item;
-        journal.saveTransfer({ ...record, state: 'finished', ...endWithout(skipped, 'me') });
+        journal.transfers.save({ ...record, state: 'finished', ...endWithout(skipped, 'me') });
         return () => {
           this.#runOf(transfer)?.finish();
           this.#forget(transfer);
@@ -98,7 +98,7 @@ export class OutgoingTransfers {
 
   want(want: Want): void {
     const link = this.#link;
-    const record = this.#context.journal.transfer(want.transfer);
+    const record = this.#context.journal.transfers.find(want.transfer);
     if (!link || record?.direction === 'receive') return;
     if (!record || record.state === 'finished') {
       this.#sayGone(want.transfer);
@@ -152,7 +152,11 @@ export class OutgoingTransfers {
     const { transfer, sources } = record;
     let sending = this.#sendings.get(transfer);
     if (!sending) {
-      sending = new Sending({ sources, entries: this.#context.journal.manifest(transfer), reader: this.#reader });
+      sending = new Sending({
+        sources,
+        entries: this.#context.journal.transfers.manifest(transfer),
+        reader: this.#reader,
+      });
       this.#sendings.set(transfer, sending);
     }
     return sending;
@@ -192,7 +196,7 @@ export class OutgoingTransfers {
     try {
       journal.transaction(() => {
         journal.append({ kind: 'cancel', transfer, reason }, Date.now());
-        journal.saveTransfer({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy: 'me' });
+        journal.transfers.save({ ...record, state: 'finished', outcome: 'cancelled', cancelledBy: 'me' });
       });
     } catch (full) {
       // It fails again, and is then given up, when the receiver asks for it over the next link.

@@ -3,13 +3,8 @@ import type { PublicIdentity } from '../../protocol/identity.js';
 import { descentOf, InvalidSuccessionError, readSuccession, type Succession } from '../../protocol/succession.js';
 import { verificationWords } from '../../protocol/words.js';
 import type { SessionEvent } from './events.js';
+import type { Memory } from './journal/journal.js';
 import type { AfterCommit } from './transfer-context.js';
-
-/** Where notes are kept between runs. */
-export interface Memory {
-  recall(name: string): string;
-  remember(name: string, value: string): void;
-}
 
 const NOTE = 'successions';
 /** Far more keys than anybody has in a life; the bound is against a peer who means ill. */

@@ -50,7 +50,7 @@ export class Transfers {
 
   cancel(transfer: string): void {
     const { journal, outbox, emit } = this.#context;
-    const record = journal.transfer(transfer);
+    const record = journal.transfers.find(transfer);
     if (record?.state !== 'offered' && record?.state !== 'accepted') throw unknownTransfer(transfer);
     const dropped = journal.transaction(() => {
       journal.append({ kind: 'cancel', transfer, reason: '' }, Date.now());
@@ -72,7 +72,7 @@ export class Transfers {
       case 'cancel':
         return this.#cancelledByPeer(item.transfer, sanitiseLine(item.reason));
       default: {
-        const record = journal.transfer(item.transfer);
+        const record = journal.transfers.find(item.transfer);
         // Forgotten here, as after a restored backup. To refuse it would end every link that it comes over again.
         if (!record) return () => {};
         if (record.direction !== 'send') throw new ProtocolError(`${item.kind} of what was not offered`);
@@ -101,7 +101,9 @@ export class Transfers {
   }
 
   statuses(): TransferStatus[] {
-    const open = this.#context.journal.transfers().filter(({ state }) => state === 'offered' || state === 'accepted');
+    const open = this.#context.journal.transfers
+      .unfinished()
+      .filter(({ state }) => state === 'offered' || state === 'accepted');
     this.#contents = new Map(open.map(({ transfer }) => [transfer, this.#contentsOf(transfer)]));
     return open.map(({ transfer, direction, state, bytes: total }) => ({
       transfer,
@@ -116,12 +118,12 @@ export class Transfers {
   #contentsOf(transfer: string): Contents {
     const known = this.#contents.get(transfer);
     if (known) return known;
-    const files = offeredFiles(this.#context.journal.manifest(transfer));
+    const files = offeredFiles(this.#context.journal.transfers.manifest(transfer));
     return { name: files[0]?.name ?? '', files: files.length };
   }
 
   #cancelledByPeer(transfer: string, reason: string): AfterCommit {
-    const record = this.#context.journal.transfer(transfer);
+    const record = this.#context.journal.transfers.find(transfer);
     if (!record || record.outcome) return () => {};
     const dropped = this.#drop(record, 'peer');
     return () => {
@@ -135,7 +137,7 @@ export class Transfers {
   #drop(record: TransferRecord, cancelledBy: 'me' | 'peer'): AfterCommit {
     const ended: TransferRecord = { ...record, state: 'finished', outcome: 'cancelled', cancelledBy };
     if (record.direction === 'receive') return this.incoming.drop(ended, record.state === 'accepted');
-    this.#context.journal.saveTransfer(ended);
+    this.#context.journal.transfers.save(ended);
     return () => this.outgoing.drop(record.transfer);
   }
 }

@@ -68,7 +68,7 @@ function fill(directory: string): void {
     journal.receive({ kind: 'item', sequence: at + 1, atMs: 1_700_000_000_000, body });
   }
   for (let at = 0; at < 40; at++) journal.append({ kind: 'text', text: `words ${at} `.repeat(20) }, at);
-  journal.saveTransfer({
+  journal.transfers.save({
     transfer: TRANSFER,
     direction: 'receive',
     state: 'offered',
@@ -81,11 +81,11 @@ function fill(directory: string): void {
     progress: '',
     announced: true,
   });
-  journal.addManifest(
+  journal.transfers.addManifest(
     TRANSFER,
     ITEM_BODIES.flatMap((body) => (body.kind === 'manifestPart' ? body.entries : [])),
   );
-  journal.remember('peer', '{"tokens":[]}');
+  journal.memory.remember('peer', '{"tokens":[]}');
   // Closing would empty the write-ahead log, and what is damaged is to be found there too.
   const copy = `${directory}-copy`;
   cpSync(directory, copy, { recursive: true });
@@ -103,9 +103,9 @@ function use(directory: string): void {
     journal.unshown();
     journal.outgoing(0, 100);
     journal.byRef('ref 1');
-    for (const { transfer } of journal.transfers()) journal.manifest(transfer);
-    journal.manifestSize(TRANSFER);
-    journal.recall('peer');
+    for (const { transfer } of journal.transfers.unfinished()) journal.transfers.manifest(transfer);
+    journal.transfers.manifestSize(TRANSFER);
+    journal.memory.recall('peer');
     journal.reconcile({ ...HELD, peerJournalId: journal.id, peerSequence: 3 });
     journal.append({ kind: 'text', text: 'after the damage' }, 1);
     journal.acknowledge(journal.id, 4);

@@ -38,7 +38,7 @@ describe('a cancelled transfer', () => {
     expect(readdirSync(great.into)).toHaveLength(1);
     await great.crash();
     await expect
-      .poll(() => great.journal.transfer(transfer))
+      .poll(() => great.journal.transfers.find(transfer))
       .toMatchObject({ state: 'finished', outcome: 'cancelled' });
     expect(readdirSync(great.into)).toEqual([]);
     expect(() => great.session.cancel(transfer)).toThrow('there is no transfer');
@@ -49,7 +49,7 @@ describe('a cancelled transfer', () => {
     great.session.cancel(transfer);
     await great.crash();
     rmSync(great.into, { recursive: true, force: true });
-    await expect.poll(() => great.journal.transfers()).toEqual([]);
+    await expect.poll(() => great.journal.transfers.unfinished()).toEqual([]);
     expect(readdirSync(great.folder)).not.toContain('into');
   });
 });

@@ -117,6 +117,7 @@ export class History {
   search(typed: string, count: number): HistoryLine[] {
     const query = wordQuery(typed);
     if (query === null) return [];
+    this.indexRest();
     return this.#lines(
       `SELECT ${MESSAGE_COLUMNS} FROM words JOIN history ON history.position = words.rowid
        WHERE words MATCH ? ORDER BY words.rowid DESC LIMIT ?`,
@@ -125,26 +126,29 @@ export class History {
     ).reverse();
   }
 
-  /** Some texts came after what a search finds: see indexRest(). */
-  get needsIndexing(): boolean {
-    return this.#database.get('SELECT 1 FROM history WHERE position > ? LIMIT 1', this.#lastIndexed()) !== undefined;
-  }
-
   /**
-   * Has searches find all that came since this was last done. Not done with each message, which would wait as long for it
-   * as for all the rest of its commit.
+   * Has searches find all that came since this was last done: before each search, and when the journal is closed. Not
+   * with each message, which would wait as long for it as for all the rest of its commit.
    */
   indexRest(): void {
-    for (let last = this.#lastIndexed(); ; ) {
-      const rows = this.#database.all<{ position: number; text: ArrayBuffer }>(
-        `SELECT position, text FROM history WHERE position > ? ORDER BY position LIMIT ${PAGE}`,
-        last,
-      );
-      for (const { position, text } of rows) this.#index(position, Buffer.from(text).toString());
-      const end = rows.at(-1);
-      if (!end) return;
-      last = end.position;
-    }
+    if (this.#after(this.#lastIndexed(), 1).length === 0) return;
+    this.#database.transaction(() => {
+      for (let last = this.#lastIndexed(); ; ) {
+        const rows = this.#after(last, PAGE);
+        for (const { position, text } of rows) this.#index(position, Buffer.from(text).toString());
+        const end = rows.at(-1);
+        if (!end) return;
+        last = end.position;
+      }
+    });
+  }
+
+  #after(position: number, limit: number): { position: number; text: ArrayBuffer }[] {
+    return this.#database.all(
+      'SELECT position, text FROM history WHERE position > ? ORDER BY position LIMIT ?',
+      position,
+      limit,
+    );
   }
 
   /** When the next message is to go, of those that were shown; null: none is. */

@@ -1,19 +1,21 @@
 import { ProtocolError, UserError } from '../../../protocol/errors.js';
-import type { Held, Item, ItemBody, ManifestEntry } from '../../../protocol/messages.js';
+import type { Held, Item, ItemBody } from '../../../protocol/messages.js';
 import type { HistoryLine } from '../conversation.js';
 import type { Database } from './database.js';
 import { History, type MessageId, messageId } from './history.js';
+import { JournalledMemory, type Memory } from './memory.js';
 import { type Appended, OwnItems } from './own-items.js';
 import { Past, type PastEntry } from './past.js';
 import { PeerItems } from './peer-items.js';
 import type { SessionLock } from './session-lock.js';
 import { openStore, type StoreOptions } from './store.js';
-import { type ManifestSize, type TransferRecord, Transfers } from './transfers.js';
+import { TransferRecords } from './transfer-records.js';
 
 export type { MessageId } from './history.js';
+export type { Memory } from './memory.js';
 export type { Appended } from './own-items.js';
 export type { PastEntry, PastTransfer } from './past.js';
-export type { ManifestSize, TransferRecord } from './transfers.js';
+export type { TransferRecord } from './transfer-records.js';
 
 const JOURNAL_ID = /^[0-9a-f]{32}$/;
 
@@ -23,13 +25,14 @@ const JOURNAL_ID = /^[0-9a-f]{32}$/;
  * full or fails makes it throw a UserError with nothing changed; the journal stays usable.
  */
 export class Journal {
+  readonly transfers: TransferRecords;
+  readonly memory: Memory;
   readonly #lock: SessionLock;
   readonly #database: Database;
   readonly #history: History;
   readonly #past: Past;
   readonly #own: OwnItems;
   readonly #peers: PeerItems;
-  readonly #transfers: Transfers;
   /** My last item when the journal was opened. */
   readonly #lastBefore: MessageId;
   /** The peers have compared what they hold since the journal was opened; see own-items.ts. */
@@ -41,8 +44,9 @@ export class Journal {
     this.#history = new History(database);
     this.#own = new OwnItems(database, this.#history);
     this.#peers = new PeerItems(database, this.#history);
-    this.#transfers = new Transfers(database);
-    this.#past = new Past(database, this.#transfers);
+    this.transfers = new TransferRecords(database);
+    this.memory = new JournalledMemory(database);
+    this.#past = new Past(database, this.#history, this.transfers);
     this.#lastBefore = { journalId: this.id, sequence: this.lastSequence() };
   }
 
@@ -65,7 +69,7 @@ export class Journal {
   /** What a full disk does not take, the next search sees to. */
   #indexForNextSearch(): void {
     try {
-      this.#index();
+      this.#history.indexRest();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
     }
@@ -232,7 +236,7 @@ export class Journal {
   vanish(nowMs: number): string[] {
     const gone = this.transaction(() => {
       const ids = this.#history.vanish(nowMs);
-      if (ids.length > 0) this.#transfers.keepBeforeNextMessage();
+      if (ids.length > 0) this.transfers.keepBeforeNextMessage();
       return ids;
     });
     if (gone.length > 0) this.#database.emptyLog();
@@ -249,19 +253,12 @@ export class Journal {
    * Whatever is typed is words, never a query language.
    */
   search(typed: string, count: number): HistoryLine[] {
-    this.#index();
     return this.#history.search(typed, count);
   }
 
   /** All that was said and sent, oldest first, or with `typed` what a search finds. Read as it goes, not all at once. */
   past(typed?: string): Generator<PastEntry> {
-    if (typed === undefined) return this.#past.all();
-    this.#index();
-    return this.#past.search(typed);
-  }
-
-  #index(): void {
-    if (this.#history.needsIndexing) this.transaction(() => this.#history.indexRest());
+    return typed === undefined ? this.#past.all() : this.#past.search(typed);
   }
 
   /**
@@ -270,50 +267,12 @@ export class Journal {
    */
   erase(): { erased: number; kept: number } {
     const counts = this.transaction(() => {
-      this.#transfers.eraseFinished();
+      this.transfers.eraseFinished();
       const erasing = this.#history.erase();
-      this.#transfers.keepBeforeNextMessage();
+      this.transfers.keepBeforeNextMessage();
       return erasing;
     });
     this.#database.purge();
     return counts;
-  }
-
-  /** A note for later runs, by name; '' if there is none. */
-  recall(name: string): string {
-    return this.#database.get<{ value: string }>('SELECT value FROM memory WHERE name = ?', name)?.value ?? '';
-  }
-
-  remember(name: string, value: string): void {
-    this.transaction(() => {
-      this.#database.run('INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)', name, value);
-    });
-  }
-
-  /** Adds or replaces. A transfer that is finished loses its manifest. */
-  saveTransfer(record: TransferRecord): void {
-    this.transaction(() => this.#transfers.save(record));
-  }
-
-  transfer(id: string): TransferRecord | null {
-    return this.#transfers.find(id);
-  }
-
-  /** Those not finished, oldest first. */
-  transfers(): TransferRecord[] {
-    return this.#transfers.unfinished();
-  }
-
-  /** Appends a part. Ignored once the transfer is finished. */
-  addManifest(transfer: string, entries: ManifestEntry[]): void {
-    this.transaction(() => this.#transfers.addManifest(transfer, entries));
-  }
-
-  manifest(transfer: string): ManifestEntry[] {
-    return this.#transfers.manifest(transfer);
-  }
-
-  manifestSize(transfer: string): ManifestSize {
-    return this.#transfers.manifestSize(transfer);
   }
 }

@@ -1,7 +1,7 @@
 import type { HistoryLine } from '../conversation.js';
 import type { Database } from './database.js';
-import { MESSAGE_COLUMNS, type MessageRow, toLine } from './history.js';
-import type { TransferRecord, Transfers } from './transfers.js';
+import { type History, MESSAGE_COLUMNS, type MessageRow, toLine } from './history.js';
+import type { TransferRecord, TransferRecords } from './transfer-records.js';
 import { hasWords, wordQuery } from './words.js';
 
 export type PastEntry = ({ kind: 'message' } & HistoryLine) | PastTransfer;
@@ -44,10 +44,12 @@ const PAGE = 500;
 /** What was said and sent, in the order in which it was journalled here, page by page: there may be years of it. */
 export class Past {
   readonly #database: Database;
-  readonly #transfers: Transfers;
+  readonly #history: History;
+  readonly #transfers: TransferRecords;
 
-  constructor(database: Database, transfers: Transfers) {
+  constructor(database: Database, history: History, transfers: TransferRecords) {
     this.#database = database;
+    this.#history = history;
     this.#transfers = transfers;
   }
 
@@ -60,6 +62,7 @@ export class Past {
   *search(typed: string): Generator<PastEntry> {
     const query = wordQuery(typed);
     if (query === null) return;
+    this.#history.indexRest();
     const sql = `SELECT position, ${MESSAGE_COLUMNS} FROM words JOIN history ON history.position = words.rowid
       WHERE words MATCH ? AND words.rowid > ? ORDER BY words.rowid LIMIT ${PAGE}`;
     const transfers = this.#pastTransfers().filter(({ names }) => hasWords(names.join(' '), typed));

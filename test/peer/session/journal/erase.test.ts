@@ -39,9 +39,9 @@ test('what was erased is in no page of the database any more, nor in the index o
   write(peer, 'bassoon by the peer');
   deliverAll(me, peer);
   deliverAll(peer, me);
-  me.saveTransfer(RECORD);
-  me.addManifest(RECORD.transfer, [FILE]);
-  me.saveTransfer({ ...RECORD, state: 'finished', outcome: 'transferred' });
+  me.transfers.save(RECORD);
+  me.transfers.addManifest(RECORD.transfer, [FILE]);
+  me.transfers.save({ ...RECORD, state: 'finished', outcome: 'transferred' });
 
   const words = ['xylophone', 'bassoon', 'quokka', 'quagga'];
   const before = rawPages(copyAsIs(folder), privateKey);
@@ -54,7 +54,7 @@ test('what was erased is in no page of the database any more, nor in the index o
   expect(words.filter((word) => after.includes(word))).toEqual([]);
   expect([...me.past()]).toEqual([]);
   expect(me.search('xylophone', 10)).toEqual([]);
-  expect(me.transfer(RECORD.transfer)?.state).toBe('finished');
+  expect(me.transfers.find(RECORD.transfer)?.state).toBe('finished');
 });
 
 test('erasing keeps what has still to be delivered, and takes nothing twice afterwards', () => {
@@ -83,9 +83,9 @@ test('erasing keeps what has still to be delivered, and takes nothing twice afte
 
 test('a transfer that is not over survives being erased', () => {
   const me = openJournal();
-  me.saveTransfer(RECORD);
-  me.addManifest(RECORD.transfer, [FILE]);
+  me.transfers.save(RECORD);
+  me.transfers.addManifest(RECORD.transfer, [FILE]);
   me.erase();
-  expect(me.transfer(RECORD.transfer)).toEqual(RECORD);
-  expect(me.manifest(RECORD.transfer)).toEqual([FILE]);
+  expect(me.transfers.find(RECORD.transfer)).toEqual(RECORD);
+  expect(me.transfers.manifest(RECORD.transfer)).toEqual([FILE]);
 });

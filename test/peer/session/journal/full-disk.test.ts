@@ -87,11 +87,11 @@ describe.skipIf(!canMount)('on a disk of 1 MiB (needs root)', () => {
 
     const together = () =>
       own.transaction(() => {
-        own.saveTransfer({ ...transfer, progress: 'never' });
+        own.transfers.save({ ...transfer, progress: 'never' });
         write(own, long);
       });
     expect(userErrorOf(together).message).toContain('the disk is full');
-    expect(own.transfer(transfer.transfer)).toBeNull();
+    expect(own.transfers.find(transfer.transfer)).toBeNull();
 
     empty();
     expect(write(own, 'after').item.sequence).toBe(last + 1);

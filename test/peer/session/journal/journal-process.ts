@@ -41,7 +41,7 @@ function append(): void {
   for (;;) {
     const sequence = journal.transaction(() => {
       const { item } = journal.append(text(`text ${journal.lastSequence() + 1}`), 0);
-      journal.saveTransfer({
+      journal.transfers.save({
         transfer: 'ab'.repeat(16),
         direction: 'send',
         state: 'accepted',

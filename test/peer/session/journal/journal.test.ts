@@ -44,7 +44,9 @@ describe('on the disk', () => {
     write(journal, `mine ${MARKER} 你好`, MARKER);
     write(peer, `theirs ${MARKER}`);
     deliverAll(peer, journal);
-    journal.addManifest('ab'.repeat(16), [{ path: MARKER, directory: false, size: 1, mode: 0o600, mtimeMs: 0 }]);
+    journal.transfers.addManifest('ab'.repeat(16), [
+      { path: MARKER, directory: false, size: 1, mode: 0o600, mtimeMs: 0 },
+    ]);
     expect(journal.search(MARKER, 9)).toHaveLength(2);
     const expectNothingToRead = () => {
       for (const name of readdirSync(folder)) {

@@ -78,7 +78,7 @@ describe('a process killed with -9', () => {
       expect(journal.outgoing(0, last + 1).map(({ sequence }) => sequence)).toEqual(expected);
       expect(journal.history(last + 1).map(({ text }) => text)).toEqual(expected.map((count) => `text ${count}`));
       expect(journal.search(`text ${last}`, 9).at(-1)?.text).toBe(`text ${last}`);
-      expect(journal.transfer('ab'.repeat(16))?.progress).toBe(String(last));
+      expect(journal.transfers.find('ab'.repeat(16))?.progress).toBe(String(last));
       closeJournal(journal);
       before = last;
     }

@@ -24,8 +24,8 @@ function offer(journal: Journal, paths: string[]): TransferRecord {
     progress: '',
     announced: true,
   };
-  journal.saveTransfer(record);
-  journal.addManifest(record.transfer, entries);
+  journal.transfers.save(record);
+  journal.transfers.addManifest(record.transfer, entries);
   return record;
 }
 
@@ -41,7 +41,7 @@ test('messages and files come in the order in which they were journalled', () =>
   deliverAll(peer, me);
   offer(me, ['holiday', 'holiday/a', 'notes']);
   write(me, 'three');
-  me.saveTransfer({ ...early, state: 'finished', outcome: 'declined' });
+  me.transfers.save({ ...early, state: 'finished', outcome: 'declined' });
   offer(me, ['zz']);
   expect([...me.past()].map(short)).toEqual([
     'early/ declined',
@@ -94,7 +94,7 @@ test('a long list of files is remembered by its first names', () => {
     me,
     Array.from({ length: 50 }, (_, i) => `f${i}`),
   );
-  me.saveTransfer({ ...record, state: 'finished', outcome: 'transferred' });
+  me.transfers.save({ ...record, state: 'finished', outcome: 'transferred' });
   const [entry] = [...me.past()];
   expect(entry).toMatchObject({ entries: 50, state: 'transferred' });
   expect(entry?.kind === 'transfer' && entry.names).toHaveLength(20);

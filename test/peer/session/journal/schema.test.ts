@@ -4,7 +4,7 @@ import { Database } from '../../../../src/peer/session/journal/database.js';
 import { History } from '../../../../src/peer/session/journal/history.js';
 import { Past } from '../../../../src/peer/session/journal/past.js';
 import { beginOwnJournal, FORMS, prepareSchema } from '../../../../src/peer/session/journal/schema.js';
-import { Transfers } from '../../../../src/peer/session/journal/transfers.js';
+import { TransferRecords } from '../../../../src/peer/session/journal/transfer-records.js';
 import { newFolder } from './fixture.js';
 
 test('a journal of the first form is brought up to date with all that it holds', () => {
@@ -27,7 +27,7 @@ test('a journal of the first form is brought up to date with all that it holds',
 
   const history = new History(database);
   expect(history.search('before', 5).map(({ text }) => text)).toEqual(['from before']);
-  expect([...new Past(database, new Transfers(database)).all()]).toHaveLength(1);
+  expect([...new Past(database, history, new TransferRecords(database)).all()]).toHaveLength(1);
   expect(database.get('PRAGMA user_version')).toMatchObject({ user_version: FORMS.length });
   database.close();
 });

@@ -31,8 +31,8 @@ describe('a transfer', () => {
   it('is kept as it was last saved, over a restart', () => {
     const folder = newFolder();
     const journal = openJournal(folder);
-    expect(journal.transfer(FIRST)).toBeNull();
-    journal.saveTransfer(record(FIRST));
+    expect(journal.transfers.find(FIRST)).toBeNull();
+    journal.transfers.save(record(FIRST));
     const later = record(FIRST, {
       state: 'accepted',
       into: '/home/ann/Übung "1"',
@@ -43,63 +43,63 @@ describe('a transfer', () => {
       progress: '{"files":[1]}',
       announced: true,
     });
-    journal.saveTransfer(later);
+    journal.transfers.save(later);
     closeJournal(journal);
-    expect(openJournal(folder).transfer(FIRST)).toEqual(later);
+    expect(openJournal(folder).transfers.find(FIRST)).toEqual(later);
   });
 
   it('is listed while it is not finished, oldest first', () => {
     const journal = openJournal();
-    journal.saveTransfer(record(SECOND));
-    journal.saveTransfer(record(FIRST));
-    journal.saveTransfer(record(SECOND, { state: 'offered' }));
-    expect(journal.transfers().map(({ transfer }) => transfer)).toEqual([SECOND, FIRST]);
+    journal.transfers.save(record(SECOND));
+    journal.transfers.save(record(FIRST));
+    journal.transfers.save(record(SECOND, { state: 'offered' }));
+    expect(journal.transfers.unfinished().map(({ transfer }) => transfer)).toEqual([SECOND, FIRST]);
     const done = record(SECOND, { state: 'finished', outcome: 'transferred' });
-    journal.saveTransfer(done);
-    expect(journal.transfers().map(({ transfer }) => transfer)).toEqual([FIRST]);
-    expect(journal.transfer(SECOND)).toEqual(done);
+    journal.transfers.save(done);
+    expect(journal.transfers.unfinished().map(({ transfer }) => transfer)).toEqual([FIRST]);
+    expect(journal.transfers.find(SECOND)).toEqual(done);
   });
 });
 
 describe('a manifest', () => {
   it('grows by parts, in order, and knows its size', () => {
     const journal = openJournal();
-    expect(journal.manifestSize(FIRST)).toEqual({ entries: 0, bytes: 0 });
-    expect(journal.manifest(FIRST)).toEqual([]);
+    expect(journal.transfers.manifestSize(FIRST)).toEqual({ entries: 0, bytes: 0 });
+    expect(journal.transfers.manifest(FIRST)).toEqual([]);
     const entries = [
       { ...entry('ü/x', Number.MAX_SAFE_INTEGER), mtimeMs: -5 },
       { ...entry('d', 0), directory: true },
       entry('NUL\0 "quoted"\n'),
     ];
-    journal.addManifest(FIRST, entries.slice(0, 2));
-    journal.addManifest(SECOND, [entry('other')]);
-    journal.addManifest(FIRST, []);
-    journal.addManifest(FIRST, entries.slice(2));
-    expect(journal.manifest(FIRST)).toEqual(entries);
-    expect(journal.manifestSize(FIRST)).toEqual({ entries: 3, bytes: 4 + 1 + 14 });
+    journal.transfers.addManifest(FIRST, entries.slice(0, 2));
+    journal.transfers.addManifest(SECOND, [entry('other')]);
+    journal.transfers.addManifest(FIRST, []);
+    journal.transfers.addManifest(FIRST, entries.slice(2));
+    expect(journal.transfers.manifest(FIRST)).toEqual(entries);
+    expect(journal.transfers.manifestSize(FIRST)).toEqual({ entries: 3, bytes: 4 + 1 + 14 });
   });
 
   it('goes when its transfer is finished, and late parts with it', () => {
     const journal = openJournal();
-    journal.saveTransfer(record(FIRST));
-    journal.addManifest(FIRST, [entry('a')]);
-    journal.addManifest(SECOND, [entry('b')]);
-    journal.saveTransfer(record(FIRST, { state: 'finished', outcome: 'cancelled' }));
-    journal.addManifest(FIRST, [entry('late')]);
-    expect(journal.manifest(FIRST)).toEqual([]);
-    expect(journal.manifestSize(FIRST)).toEqual({ entries: 0, bytes: 0 });
-    expect(journal.manifest(SECOND)).toEqual([entry('b')]);
+    journal.transfers.save(record(FIRST));
+    journal.transfers.addManifest(FIRST, [entry('a')]);
+    journal.transfers.addManifest(SECOND, [entry('b')]);
+    journal.transfers.save(record(FIRST, { state: 'finished', outcome: 'cancelled' }));
+    journal.transfers.addManifest(FIRST, [entry('late')]);
+    expect(journal.transfers.manifest(FIRST)).toEqual([]);
+    expect(journal.transfers.manifestSize(FIRST)).toEqual({ entries: 0, bytes: 0 });
+    expect(journal.transfers.manifest(SECOND)).toEqual([entry('b')]);
   });
 
   it('of 100,000 entries is read back within a second', () => {
     const journal = openJournal();
     const part = (at: number) => Array.from({ length: 1000 }, (_, index) => entry(`folder ${at}/file ${index}.txt`));
     journal.transaction(() => {
-      for (let at = 0; at < 100; at++) journal.addManifest(FIRST, part(at));
+      for (let at = 0; at < 100; at++) journal.transfers.addManifest(FIRST, part(at));
     });
     const started = performance.now();
-    expect(journal.manifest(FIRST)).toHaveLength(100_000);
+    expect(journal.transfers.manifest(FIRST)).toHaveLength(100_000);
     expect(performance.now() - started).toBeLessThan(1000);
-    expect(journal.manifestSize(FIRST).entries).toBe(100_000);
+    expect(journal.transfers.manifestSize(FIRST).entries).toBe(100_000);
   });
 });

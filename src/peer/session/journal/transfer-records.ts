@@ -34,25 +34,29 @@ const EMPTY: ManifestSize = { entries: 0, bytes: 0 };
 /** An entry as it is stored: the names of its fields, a hundred thousand times over, would double its size. */
 type StoredEntry = [path: string, directory: boolean, size: number, mode: number, mtimeMs: number];
 
-export class Transfers {
+/** What is known of each transfer, and the manifests of those that are not finished. */
+export class TransferRecords {
   readonly #database: Database;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
+  /** Adds or replaces. A transfer that is finished loses its manifest. */
   save(record: TransferRecord): void {
     const finished = record.state === 'finished';
-    this.#database.run(
-      `INSERT INTO transfers (id, finished, record, at_ms, after_position)
-       VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM history))
-       ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, record = excluded.record`,
-      record.transfer,
-      finished ? 1 : 0,
-      JSON.stringify(record),
-      Date.now(),
-    );
-    if (finished) this.#forgetManifest(record.transfer);
+    this.#database.transaction(() => {
+      this.#database.run(
+        `INSERT INTO transfers (id, finished, record, at_ms, after_position)
+         VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM history))
+         ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, record = excluded.record`,
+        record.transfer,
+        finished ? 1 : 0,
+        JSON.stringify(record),
+        Date.now(),
+      );
+      if (finished) this.#forgetManifest(record.transfer);
+    });
   }
 
   /** The top-level names of a manifest, as many as a person would read; folders end in '/'. Only until it is finished. */
@@ -112,27 +116,30 @@ export class Transfers {
     return row ? this.#database.parse<TransferRecord>(row.record) : null;
   }
 
+  /** Oldest first. */
   unfinished(): TransferRecord[] {
     return this.#database
       .all<{ record: string }>('SELECT record FROM transfers WHERE finished = 0 ORDER BY number')
       .map((row) => this.#database.parse<TransferRecord>(row.record));
   }
 
-  /** Late parts of a finished transfer's manifest are dropped: nothing would ever remove them. */
+  /** Appends a part. Late ones, of a finished transfer, are dropped: nothing would ever remove them. */
   addManifest(transfer: string, entries: ManifestEntry[]): void {
-    if (this.find(transfer)?.state === 'finished') return;
-    this.#database.run(
-      `INSERT INTO manifests (transfer, entries, bytes) VALUES (?, ?, ?)
-       ON CONFLICT (transfer) DO UPDATE SET entries = entries + excluded.entries, bytes = bytes + excluded.bytes`,
-      transfer,
-      entries.length,
-      entries.reduce((sum, { path }) => sum + Buffer.byteLength(path), 0),
-    );
-    this.#database.run(
-      'INSERT INTO manifest_parts (transfer, entries) VALUES (?, ?)',
-      transfer,
-      JSON.stringify(entries.map(toStored)),
-    );
+    this.#database.transaction(() => {
+      if (this.find(transfer)?.state === 'finished') return;
+      this.#database.run(
+        `INSERT INTO manifests (transfer, entries, bytes) VALUES (?, ?, ?)
+         ON CONFLICT (transfer) DO UPDATE SET entries = entries + excluded.entries, bytes = bytes + excluded.bytes`,
+        transfer,
+        entries.length,
+        entries.reduce((sum, { path }) => sum + Buffer.byteLength(path), 0),
+      );
+      this.#database.run(
+        'INSERT INTO manifest_parts (transfer, entries) VALUES (?, ?)',
+        transfer,
+        JSON.stringify(entries.map(toStored)),
+      );
+    });
   }
 
   manifest(transfer: string): ManifestEntry[] {
