@@ -33,8 +33,8 @@ export class OtherKeys {
   readonly #mediations = new Map<Identity, Mediation>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
-  /** The mediator changed its mind while it was being asked: its next refusal was meant before that. */
-  #isNews = false;
+  /** How often the mediator has changed its mind. */
+  #changes = 0;
 
   constructor(options: OtherKeysOptions) {
     this.#o = options;
@@ -46,7 +46,7 @@ export class OtherKeys {
 
   /** The mediator may think otherwise now. */
   askAgain(): void {
-    this.#isNews = this.#timers.size === 0;
+    this.#changes += 1;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.start();
@@ -59,6 +59,7 @@ export class OtherKeys {
   }
 
   #register(identity: Identity): void {
+    const changes = this.#changes;
     const { host, port, wantedId, judge } = this.#o;
     const mediation = new Mediation({
       host,
@@ -77,19 +78,22 @@ export class OtherKeys {
         onSucceeded: (admitted) => {
           if (admitted) this.askAgain();
         },
-        onFatal: (error) => this.#lost(identity, error),
+        onFatal: (error) => this.#lost(identity, error, changes),
       },
     });
     this.#mediations.set(identity, mediation);
     mediation.start();
   }
 
-  /** Whatever else it was, the session's own registration hears of it too, and says so. */
-  #lost(identity: Identity, error: UserError): void {
+  /**
+   * Whatever else it was, the session's own registration hears of it too, and says so.
+   * @param changes how often the mediator had changed its mind when it was asked
+   */
+  #lost(identity: Identity, error: UserError, changes: number): void {
     if (this.#stopped || !(error.cause instanceof RefusedError)) return;
     this.#mediations.delete(identity);
-    if (this.#isNews) {
-      this.#isNews = false;
+    // It may have been refused before that: of several that are asked for at once, in whatever order the answers come.
+    if (changes < this.#changes) {
       this.#register(identity);
       return;
     }
