@@ -1,40 +1,27 @@
-import { existsSync } from 'node:fs';
 import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
-import type { ManifestEntry } from '../../protocol/messages.js';
 import { DigestMismatchError } from '../files/file-errors.js';
 import type { ReceivedFile } from '../files/receiving.js';
-import { ReceivingThread, type ThreadedReceiving } from '../files/receiving-thread.js';
 import { IncomingOffers } from './incoming-offers.js';
 import type { TransferRecord } from './journal/journal.js';
 import { LeftOut } from './left-out.js';
+import { OpenReceivings } from './open-receivings.js';
 import { ProgressReport } from './progress-report.js';
 import { type FileStep, ReceivingRun } from './receiving-run.js';
+import { Retries } from './retries.js';
 import { type AfterCommit, endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
-import { Troubles } from './trouble.js';
-
-/** After a full disk, say: the next try. */
-const RETRY_MS = 5_000;
-/** A file that keeps arriving wrong is not going to be right. */
-const MAX_MISMATCHES = 3;
 
 /** The files that this side has accepted, written as far as they have come, over whatever link there is. */
 export class IncomingTransfers {
   readonly offers: IncomingOffers;
   readonly #context: TransferContext;
-  readonly #defaultInto: string;
-  readonly #thread = new ReceivingThread();
-  readonly #receivings = new Map<string, ThreadedReceiving>();
+  readonly #receivings: OpenReceivings;
   readonly #runs = new Map<number, ReceivingRun>();
   /** One start after the other: two at once would write the same file. */
   readonly #starting = new Map<string, Promise<void>>();
-  readonly #retries = new Map<string, NodeJS.Timeout>();
-  readonly #troubles = new Troubles();
-  readonly #mismatches = new Map<string, number>();
+  readonly #retries: Retries;
   readonly #discards = new Set<Promise<void>>();
-  /** What the disk refused to go on with: its folder may be another one by the next try. */
-  readonly #stale = new Set<string>();
   /** Files that an event has told of: those of an earlier run come again with each link. */
   readonly #told = new WeakSet<ReceivedFile>();
   readonly #leftOut: LeftOut;
@@ -44,7 +31,8 @@ export class IncomingTransfers {
 
   constructor(context: TransferContext, defaultInto: string) {
     this.#context = context;
-    this.#defaultInto = defaultInto;
+    this.#receivings = new OpenReceivings(context.journal, defaultInto, this.#closing.signal);
+    this.#retries = new Retries(context.emit, (transfer) => this.#beginAgain(transfer));
     this.#leftOut = new LeftOut(context.emit);
     this.offers = new IncomingOffers(context, defaultInto, (record) => this.#begin(record));
   }
@@ -55,7 +43,7 @@ export class IncomingTransfers {
       const { transfer } = record;
       if (this.#starting.has(transfer)) continue;
       // Whatever fails is met again, and told, when there is a link.
-      const prepared = this.#prepare(record).catch(() => void this.#stale.add(transfer));
+      const prepared = this.#prepare(record).catch(() => this.#receivings.doubt(transfer));
       this.#starting.set(transfer, prepared);
     }
   }
@@ -68,8 +56,7 @@ export class IncomingTransfers {
 
   stop(): void {
     this.#link = null;
-    for (const timer of this.#retries.values()) clearTimeout(timer);
-    this.#retries.clear();
+    this.#retries.cancelAll();
     for (const run of this.#runs.values()) run.stop();
   }
 
@@ -80,14 +67,10 @@ export class IncomingTransfers {
     await Promise.all([...this.#runs.values()].map((run) => run.stop()));
     await Promise.all(this.#discards);
     // Ends the reading of what an earlier run has left, for which those that are starting would wait.
-    await this.#suspendAll();
+    await this.#receivings.suspendAll();
     await Promise.all(this.#starting.values());
-    await this.#suspendAll();
-    await this.#thread.stop();
-  }
-
-  async #suspendAll(): Promise<void> {
-    await Promise.all([...this.#receivings.values()].map((receiving) => receiving.suspend()));
+    await this.#receivings.suspendAll();
+    await this.#receivings.stop();
   }
 
   /**
@@ -117,7 +100,7 @@ export class IncomingTransfers {
   }
 
   bytesInPlace(transfer: string): number {
-    return this.#receivings.get(transfer)?.bytesInPlace ?? 0;
+    return this.#receivings.bytesInPlace(transfer);
   }
 
   #accepted(): TransferRecord[] {
@@ -138,20 +121,20 @@ export class IncomingTransfers {
   }
 
   async #prepare(record: TransferRecord): Promise<void> {
-    // Without a folder there is nothing to read, and who knows when there will be something to put into one.
-    if (!existsSync(this.#folderOf(record))) return;
-    const receiving = await this.#open(record, this.#context.journal.transfers.manifest(record.transfer));
+    // Who knows when there will be something to put into one.
+    if (!this.#receivings.hasFolder(record)) return;
+    const receiving = await this.#receivings.open(record, this.#context.journal.transfers.manifest(record.transfer));
     await receiving.want();
   }
 
   async #run(record: TransferRecord, link: Link, stream: number): Promise<void> {
     const { transfer } = record;
     await this.#stopRuns(transfer);
-    if (this.#stale.delete(transfer)) await this.#letGo(transfer);
+    await this.#receivings.letGoOfDoubted(transfer);
     const { journal } = this.#context;
     if (link !== this.#link || link.closed || journal.transfers.find(transfer)?.state !== 'accepted') return;
     const entries = journal.transfers.manifest(transfer);
-    const receiving = await this.#open(record, entries);
+    const receiving = await this.#receivings.open(record, entries);
     if (link !== this.#link || link.closed) return;
     const progress = new ProgressReport(transfer, record.bytes, this.#context.emit);
     const leftOut = new Set<number>();
@@ -182,8 +165,7 @@ export class IncomingTransfers {
   #fileInPlace(transfer: string, file: ReceivedFile): void {
     if (this.#told.has(file)) return;
     this.#told.add(file);
-    this.#mismatches.delete(transfer);
-    this.#troubles.forget(transfer);
+    this.#retries.succeeded(transfer);
     const { name, path: local, bytes, sha256 } = file;
     this.#context.emit({ event: 'file', transfer, name, path: local, bytes, sha256 });
   }
@@ -201,41 +183,9 @@ export class IncomingTransfers {
     }
   }
 
-  async #open(record: TransferRecord, entries: ManifestEntry[]): Promise<ThreadedReceiving> {
-    const { transfer } = record;
-    const known = this.#receivings.get(transfer);
-    if (known) return known;
-    const { journal } = this.#context;
-    const receiving = await this.#thread.open({
-      transfer,
-      entries,
-      into: this.#folderOf(record),
-      store: {
-        load: () => journal.transfers.find(transfer)?.progress ?? '',
-        save: (progress) => {
-          const current = journal.transfers.find(transfer);
-          if (current) journal.transfers.save({ ...current, progress });
-        },
-      },
-      signal: this.#closing.signal,
-    });
-    this.#receivings.set(transfer, receiving);
-    return receiving;
-  }
-
-  #folderOf({ into }: TransferRecord): string {
-    return into ?? this.#defaultInto;
-  }
-
-  async #letGo(transfer: string): Promise<void> {
-    const receiving = this.#receivings.get(transfer);
-    this.#receivings.delete(transfer);
-    await receiving?.suspend();
-  }
-
   #complete(transfer: string, skipped: number): void {
     const { journal, outbox, emit } = this.#context;
-    this.#receivings.delete(transfer);
+    this.#receivings.forget(transfer);
     const record = journal.transfers.find(transfer);
     if (record?.state !== 'accepted') return;
     journal.transaction(() => {
@@ -256,15 +206,13 @@ export class IncomingTransfers {
 
   async #discard(transfer: string): Promise<void> {
     const { journal } = this.#context;
-    clearTimeout(this.#retries.get(transfer));
-    this.#retries.delete(transfer);
+    this.#retries.cancel(transfer);
     await this.#starting.get(transfer);
     await this.#stopRuns(transfer);
     const record = journal.transfers.find(transfer);
-    // To open it would make a folder that is gone, only to find nothing in it.
-    if (record && existsSync(this.#folderOf(record))) {
-      const receiving = await this.#open(record, journal.transfers.manifest(transfer));
-      this.#receivings.delete(transfer);
+    if (record && this.#receivings.hasFolder(record)) {
+      const receiving = await this.#receivings.open(record, journal.transfers.manifest(transfer));
+      this.#receivings.forget(transfer);
       await receiving.discard();
     }
     const left = journal.transfers.find(transfer);
@@ -279,27 +227,12 @@ export class IncomingTransfers {
     }
     if (!(error instanceof DigestMismatchError || error instanceof UserError)) throw error;
     if (this.#context.journal.transfers.find(transfer)?.state !== 'accepted') return;
-    if (error instanceof UserError) this.#stale.add(transfer);
-    const again = error instanceof DigestMismatchError && this.#countMismatch(transfer) < MAX_MISMATCHES;
-    if (!again && this.#troubles.isNews(transfer, error.message, performance.now())) {
-      this.#context.emit(transferTrouble(transfer, error));
-    }
-    this.#retry(transfer, again ? 0 : RETRY_MS);
+    if (error instanceof UserError) this.#receivings.doubt(transfer);
+    this.#retries.failed(transfer, error);
   }
 
-  #countMismatch(transfer: string): number {
-    const count = (this.#mismatches.get(transfer) ?? 0) + 1;
-    this.#mismatches.set(transfer, count);
-    return count;
-  }
-
-  #retry(transfer: string, afterMs: number): void {
-    clearTimeout(this.#retries.get(transfer));
-    const timer = setTimeout(() => {
-      this.#retries.delete(transfer);
-      const record = this.#context.journal.transfers.find(transfer);
-      if (record?.state === 'accepted') this.#begin(record);
-    }, afterMs);
-    this.#retries.set(transfer, timer);
+  #beginAgain(transfer: string): void {
+    const record = this.#context.journal.transfers.find(transfer);
+    if (record?.state === 'accepted') this.#begin(record);
   }
 }
