@@ -107,7 +107,7 @@ export class Destination {
   async recover(signal: AbortSignal): Promise<void> {
     for (const placing of this.#journal.placing) {
       const isOpen = placing.state === 'announced' && placing.entry === this.next;
-      if (isOpen && !(await this.#recoverOne(placing, signal))) return;
+      if (isOpen && !(await this.#recoverOne(placing, signal))) return this.#journal.withdraw();
     }
   }
 

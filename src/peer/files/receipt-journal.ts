@@ -95,6 +95,16 @@ export class ReceiptJournal {
     this.save();
   }
 
+  /**
+   * Saves that what was announced and is not in place has to come again: a temporary file that later holds the same
+   * content is one that is being written to.
+   */
+  withdraw(): void {
+    this.#notes.placing = this.#notes.placing.filter(({ state }) => state === 'placed');
+    this.#saved = false;
+    this.save();
+  }
+
   /** Entry `next`, which was announced, is in place. Not saved at once. */
   placed(): void {
     const placing = this.#placingNext();

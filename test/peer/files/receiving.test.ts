@@ -498,6 +498,49 @@ describe('going on', () => {
     expect(lstatSync(join(into, 'f')).nlink).toBe(1);
   });
 
+  describe('with a file whose name was announced, and which somebody then took away', () => {
+    const two = [{ ...aFile('a', 5), mode: 0o640 }, aFile('b', 6)];
+
+    /** All of it has come again, but for its end. */
+    async function announcedAndCameAgain() {
+      const base = join(scratchFolder(), 'into');
+      const store = memoryStore();
+      const save = store.save.bind(store);
+      store.save = (json) => {
+        save(json);
+        if (json.includes('"announced"')) for (const temp of tempsIn(base)) rmSync(join(base, temp));
+      };
+      const { receiving, into } = await begin(two, base, store);
+      await expect(send(receiving, { 0: 'first' })).rejects.toThrow('a file was taken away');
+      expect(await receiving.want()).toEqual({ entry: 0, checkpoints: [] });
+      store.save = save;
+      await receiving.resume(0, 0);
+      await receiving.write(0, 0, Buffer.from('first'));
+      return { store, receiving, into };
+    }
+
+    async function finish(receiving: Receiving, into: string): Promise<void> {
+      expect(await receiving.want()).toEqual({ entry: 0, checkpoints: [{ length: 5, sha256: digest('first') }] });
+      await receiving.resume(0, 5);
+      await receiving.fileEnd(0, 5, digest('first'));
+      await sendFile(receiving, 1, 'second');
+      expect(survey(into)).toEqual({ a: sha256('first'), b: sha256('second') });
+      const { mode, mtimeMs } = statSync(join(into, 'a'));
+      expect({ mode: mode & 0o777, mtimeMs }).toEqual({ mode: 0o640, mtimeMs: MTIME_MS });
+    }
+
+    it('puts it in place only at its end, and writes no other into it, when the link broke before', async () => {
+      const { receiving, into } = await announcedAndCameAgain();
+      await finish(receiving, into);
+    });
+
+    it('gives it its mode and time when the program was killed before its end', async () => {
+      const { store, into } = await announcedAndCameAgain();
+      const later = await begin(two, into, store);
+      await finish(later.receiving, into);
+    });
+  });
+
   it('tells of a file that was put in place but perhaps never reported', async () => {
     const store = memoryStore();
     const two = [aFile('a', 1), aFile('b', 1)];

@@ -54,7 +54,7 @@ function watchDisk(): void {
     };
   }
   for (const name of ['openSync', 'mkdirSync', 'linkSync', 'unlinkSync', 'renameSync'] as const) watch(fs, name);
-  for (const name of ['fsyncSync', 'writevSync', 'fchmodSync', 'futimesSync', 'ftruncateSync', 'closeSync'] as const) {
+  for (const name of ['fsyncSync', 'writeSync', 'fchmodSync', 'futimesSync', 'ftruncateSync', 'closeSync'] as const) {
     watch(fs, name);
   }
   syncBuiltinESMExports();
