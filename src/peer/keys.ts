@@ -61,10 +61,18 @@ export async function identifyOwnKeys(path: string, options: KeyOptions): Promis
   });
 }
 
-/** The other person's public key from its file. @throws UserError */
-export async function loadPeerKey(path: string): Promise<PublicIdentity> {
+/** The other person's public key, and the file that it came from. */
+export interface PeerKey extends PublicIdentity {
+  path: string;
+  /** The file holds a private key too. */
+  besidePrivate: boolean;
+}
+
+/** For `checkPeerKey` once we know our own. @throws UserError */
+export async function loadPeerKey(path: string): Promise<PeerKey> {
   const { text } = readKeyFile(path, PEER_KEY);
-  return explained(path, PEER_KEY, async () => parsePublicPem(text), ASK_PEER);
+  const identity = await explained(path, PEER_KEY, async () => parsePublicPem(text), ASK_PEER);
+  return { ...identity, path, besidePrivate: hasPrivateBlock(text) };
 }
 
 /** The id of whatever key is in a file, opening the private key only if there is no public one. @throws UserError */
@@ -76,13 +84,21 @@ export async function loadAnyKey(path: string, what: string, passphrases: Passph
   });
 }
 
-/** @throws UserError if somebody is about to talk to themselves, mostly because the wrong file was named */
-export function refuseOwnKeyAsPeer(own: Pick<PublicIdentity, 'id'>, peer: Pick<PublicIdentity, 'id'>): void {
-  if (own.id !== peer.id) return;
-  throw new UserError(
-    ExitCode.usage,
-    "the key pair and the peer's key are the same key",
-    'Name your own mykeypair.pem, and the public.pem that the other person gave you.',
+/**
+ * Files are mixed up easily. That the other person's private key is here does not keep anybody from talking to them,
+ * but they should know. @throws UserError if somebody is about to talk to themselves
+ */
+export function checkPeerKey(own: Pick<PublicIdentity, 'id'>, peer: PeerKey, warn: (text: string) => void): void {
+  if (own.id === peer.id) {
+    throw new UserError(
+      ExitCode.usage,
+      "the key pair and the peer's key are the same key",
+      'Name your own mykeypair.pem, and the public.pem that the other person gave you.',
+    );
+  }
+  if (!peer.besidePrivate) return;
+  warn(
+    `${peer.path} holds a private key, with which anybody can pass for its owner: ask them for their public.pem alone, and to change their key if they did not mean to give it away (p2p key rotate)`,
   );
 }
 

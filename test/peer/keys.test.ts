@@ -2,12 +2,12 @@ import { chmodSync, lstatSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import {
+  checkPeerKey,
   identifyOwnKeys,
   loadAnyKey,
   loadOwnKeys,
   loadPeerKey,
   readPassphraseFile,
-  refuseOwnKeyAsPeer,
 } from '../../src/peer/keys.js';
 import { temporaryFolders } from '../support/folder.js';
 import { newIdentity, newRsaKey, privatePem, publicPem } from '../support/keys.js';
@@ -164,9 +164,16 @@ describe('a peer key', () => {
     );
   });
 
-  test('that is our own is refused', () => {
-    expect(() => refuseOwnKeyAsPeer({ id }, { id })).toThrow(expect.objectContaining({ exitCode: 2 }));
-    refuseOwnKeyAsPeer({ id }, { id: 'f'.repeat(64) });
+  test('that is our own is refused, and beside its private key warned of', async () => {
+    const warnings: string[] = [];
+    const check = async (ownId: string, text: string) =>
+      checkPeerKey({ id: ownId }, await loadPeerKey(file(text)), (warning) => warnings.push(warning));
+    const both = privatePem(privateKey) + publicPem(privateKey);
+    await expect(check(id, both)).rejects.toMatchObject({ exitCode: 2 });
+    await check('f'.repeat(64), publicPem(privateKey));
+    expect(warnings).toEqual([]);
+    await check('f'.repeat(64), both);
+    expect(warnings).toEqual([expect.stringContaining('holds a private key')]);
   });
 });
 

@@ -4,7 +4,7 @@ import { shortId } from '../../protocol/identity.js';
 import { verificationWords } from '../../protocol/words.js';
 import { formerIds } from '../former-keys.js';
 import type { Contact } from '../home.js';
-import { identifyOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
+import { checkPeerKey, identifyOwnKeys, loadPeerKey } from '../keys.js';
 import { displayName } from '../settings/contact.js';
 import { print, printJson } from '../ui/output.js';
 import { yesNoPrompt } from '../ui/prompt.js';
@@ -29,9 +29,10 @@ interface ContactArguments {
 }
 
 export async function addContact(options: AddArguments, environment: Environment): Promise<ExitCode> {
-  const own = await identifyOwnKeys(options.keys, keyOptions(options.passphraseFile, environment));
+  const keys = keyOptions(options.passphraseFile, environment);
+  const own = await identifyOwnKeys(options.keys, keys);
   const peer = await loadPeerKey(options.peer);
-  refuseOwnKeyAsPeer(own, peer);
+  checkPeerKey(own, peer, keys.warn);
   warnOfDemoKey('your own key', own.id, environment);
   warnOfDemoKey("the peer's key", peer.id, environment);
   const home = await openHome(options.home, environment);

@@ -6,7 +6,7 @@ import { PATH_KINDS } from '../../protocol/messages.js';
 import { type Finding, failed } from '../doctor/check.js';
 import type { Patient } from '../doctor/doctor.js';
 import type { Contact, Home } from '../home.js';
-import { type KeyOptions, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
+import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { SessionLock } from '../session/journal/session-lock.js';
 import { displayName } from '../settings/contact.js';
@@ -106,7 +106,7 @@ async function byKey(words: Exclude<DoctorTarget, { contact: string }>, home: Ho
   const port = parsePort(words.port);
   const peer = words.peer === undefined ? null : await loadPeerKey(words.peer);
   const identity = await loadOwnKeys(words.keys, keys);
-  if (peer) refuseOwnKeyAsPeer(identity, peer);
+  if (peer) checkPeerKey(identity, peer, keys.warn);
   const contact = peer && home.findContact({ ownId: identity.id, peerId: peer.id });
   return { host, port, identity, peer, contact };
 }

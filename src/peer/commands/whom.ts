@@ -5,7 +5,7 @@ import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } 
 import { formerIds, loadKeysSince, type OwnKeys, rememberPassphrase } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
 import { compareKeys } from '../key-change.js';
-import { type KeyOptions, loadOwnKeys, loadPeerKey, refuseOwnKeyAsPeer } from '../keys.js';
+import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys.js';
 import { displayName } from '../settings/contact.js';
 import { parseHost, parsePort, wrong } from './values.js';
 
@@ -90,7 +90,7 @@ export async function meetByKey(
   const port = parsePort(words.port);
   const peer = await loadPeerKey(words.peer);
   const identity = await loadOwnKeys(words.keys, keys);
-  refuseOwnKeyAsPeer(identity, peer);
+  checkPeerKey(identity, peer, options.warn);
   const home = await open();
   const details = {
     host,
@@ -115,7 +115,7 @@ export async function findByKey(
   const keys = rememberPassphrase(options);
   const peer = await loadPeerKey(words.peer);
   const identity = await loadOwnKeys(words.keys, keys);
-  refuseOwnKeyAsPeer(identity, peer);
+  checkPeerKey(identity, peer, options.warn);
   const pair = { ownId: identity.id, peerId: peer.id };
   const contact = home.findContact(pair, formerIds(words.keys, identity.id));
   if (contact === null) return null;
