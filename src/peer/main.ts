@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ExitCode } from '../protocol/errors.js';
+import { refuseForeignEncoding } from '../system/encoding.js';
 import { parseCommandLine } from './commands/command-line.js';
-import { refuseForeignEncoding } from './commands/encoding.js';
 import type { Environment } from './commands/environment.js';
 import { exitAfterOutput, print, reportError, terminalColumns, tolerateClosedOutput } from './ui/output.js';
 
@@ -14,7 +14,7 @@ main().then(exitAfterOutput, (error) => exitAfterOutput(reportError(error, wants
 async function main(): Promise<ExitCode> {
   const parsed = parseCommandLine(argv, { version: readVersion(), columns: terminalColumns() });
   if (parsed.kind === 'work') {
-    refuseForeignEncoding(argv);
+    refuseForeignEncoding(argv, ['--search']);
     return parsed.work(readEnvironment());
   }
   print(parsed.text);

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { type Identity, parsePublicPem, UnusableKeyError } from '../protocol/identity.js';
 import { descentOf, type Succession, successionPem } from '../protocol/succession.js';
+import { makeFolders } from '../system/make-folders.js';
 import { formerIds, formerKeyFile, formerKeysFolder, knownSuccessions } from './former-keys.js';
-import { makeFolders } from './make-folders.js';
 import { writePrivateFile } from './session/journal/private-files.js';
 import { withLock } from './settings/settings-lock.js';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { link, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, errorMessage } from '../protocol/errors.js';
+import { makeFolders } from '../system/make-folders.js';
 
 /** A bar set for being the successor of a barred key, which is lifted with that one's. */
 export interface Bar {
@@ -34,7 +34,7 @@ export class Bars {
   /** Makes the folder, by which `revoke` knows a mediator's home. */
   prepare(): void {
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      makeFolders(this.#folder, 0o700);
     } catch (error) {
       this.#warn(`no key can be revoked here: ${this.#folder} cannot be made: ${errorMessage(error)}`);
     }

@@ -1,10 +1,12 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { isDemoKey } from '../protocol/demo-keys.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
 import { sanitise, sanitiseLine } from '../protocol/sanitise.js';
+import { refuseForeignEncoding } from '../system/encoding.js';
+import { makeFolders } from '../system/make-folders.js';
 import { withoutIds } from './coarse.js';
 import { parseCommand, type ServerOptions } from './command-line.js';
 import { Mediator } from './mediator.js';
@@ -20,7 +22,9 @@ main().catch((error) => {
 
 async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const given = parseCommand(process.argv.slice(2), version, defaultHome());
+  const argv = process.argv.slice(2);
+  const given = parseCommand(argv, version, defaultHome());
+  refuseForeignEncoding(argv);
   if (given.command === 'revoke') process.stdout.write(`${sanitise(await revoke(given))}\n`);
   else await serve(given, version);
 }
@@ -37,7 +41,7 @@ async function serve(options: ServerOptions, version: string): Promise<void> {
   if (!demo && isDemoKey(identity.id)) {
     warn(`${options.key} is the example key, which everybody has: anyone can stand in for this mediator`);
   }
-  if (options.certsIsDefault) makeFolder(options.certs);
+  if (options.certsIsDefault) makeKeyFolder(options.certs);
   const mediator = new Mediator({
     ...options,
     demo,
@@ -86,9 +90,9 @@ function endByBug(error: unknown): void {
   process.exit(ExitCode.bug);
 }
 
-function makeFolder(path: string): void {
+function makeKeyFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolders(path, 0o700);
   } catch (error) {
     const what = `the directory of keys ${path} cannot be made: ${errorMessage(error)}`;
     throw new UserError(ExitCode.usage, what, 'Name another with --certs DIR, or another --home DIR.', {

@@ -1,11 +1,12 @@
 import { generateKeyPair, type KeyObject, randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { NEW_KEY_BITS } from '../protocol/constants.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { type Identity, PassphraseNeededError, parsePrivatePem, UnusableKeyError } from '../protocol/identity.js';
 import { quoteForShell } from '../protocol/shell-command.js';
+import { makeFolders } from '../system/make-folders.js';
 
 export interface OwnKeyOptions {
   file: string;
@@ -41,7 +42,7 @@ async function load({ file, passphrase, warn }: OwnKeyOptions): Promise<Identity
 async function create(options: OwnKeyOptions): Promise<Identity> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: NEW_KEY_BITS });
   try {
-    await mkdir(dirname(options.file), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(options.file), 0o700);
     await writeWhole(options.file, privateKey);
   } catch (error) {
     throw unusable(`the key file ${options.file} cannot be made: ${errorMessage(error)}`, error);

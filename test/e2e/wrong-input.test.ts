@@ -56,21 +56,25 @@ function expectSentences({ stderr }: Finished, program: Program, message: RegExp
 }
 
 /** Through a shell, for node gives no other bytes to a program than UTF-8. `bytes`: in octal, for printf. */
-function runWithBytes(bytes: string, ...args: string[]) {
-  const words = [process.execPath, programFile('p2p'), ...args].map((word) => `'${word}'`);
+function runWithBytes(program: Program, bytes: string, ...args: string[]) {
+  const words = [process.execPath, programFile(program), ...args].map((word) => `'${word}'`);
   return spawnSync('sh', ['-c', `${words.join(' ')} "$(printf '${bytes}')"`], { encoding: 'utf8', cwd: pair.folder });
 }
 
 it('a name that is not UTF-8 is said to be that, and not to be missing or made', async () => {
   const stderr = expect.stringMatching(/^p2p: "caf\uFFFD" is not a name in UTF-8.*\nRename it/);
   const whom = pair.peerOptions('alice');
-  expect(runWithBytes('caf\\351', 'send', ...whom)).toMatchObject({ status: 2, stderr });
-  expect(runWithBytes('caf\\351', 'receive', ...whom, '--into')).toMatchObject({ status: 2, stderr });
-  expect(runWithBytes('caf\\351', 'keygen')).toMatchObject({ status: 2, stderr });
+  expect(runWithBytes('p2p', 'caf\\351', 'send', ...whom)).toMatchObject({ status: 2, stderr });
+  expect(runWithBytes('p2p', 'caf\\351', 'receive', ...whom, '--into')).toMatchObject({ status: 2, stderr });
+  expect(runWithBytes('p2p', 'caf\\351', 'keygen')).toMatchObject({ status: 2, stderr });
+  expect(runWithBytes('p2p-server', 'caf\\351', '--home')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/^p2p-server: "caf\uFFFD" is not a name in UTF-8/),
+  });
   expect(readdirSync(pair.folder).some((name) => name.startsWith('caf'))).toBe(false);
   // The letter itself may be in a name.
   writeFileSync(pair.path('caf\uFFFD'), 'x');
-  expect(runWithBytes('caf\\357\\277\\275', 'id').stderr).not.toContain('UTF-8');
+  expect(runWithBytes('p2p', 'caf\\357\\277\\275', 'id').stderr).not.toContain('UTF-8');
 });
 
 describe('before anything begins', () => {

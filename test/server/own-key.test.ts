@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -73,5 +74,9 @@ describe('a key file that is there', () => {
     for (const file of [folder, join(folder, 'file', 'key.pem')]) {
       await expect(loadOrCreateKey({ file, warn })).rejects.toBeInstanceOf(UserError);
     }
+  });
+
+  test.runIf(existsSync('/proc/self'))('or cannot be, since its folder takes none, is refused at once', async () => {
+    await expect(loadOrCreateKey({ file: '/proc/turbo-beep/key.pem', warn })).rejects.toBeInstanceOf(UserError);
   });
 });
