@@ -17,6 +17,9 @@ export interface TlsCredentials {
 // The fastest on every machine with AES in hardware first; the others for those without.
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384';
 
+/** No authority vouches for anyone here. Without this Node reads the certificates of all that it knows, which takes 20 ms. */
+const NO_ROOTS: string[] = [];
+
 const groups = chooseGroups();
 
 /** The post-quantum hybrid where this Node has it; naming it elsewhere throws. */
@@ -24,11 +27,11 @@ function chooseGroups(): string {
   const hybrid = 'X25519MLKEM768:X25519:P-256';
   const plain = 'X25519:P-256';
   try {
-    tls.createSecureContext({ ecdhCurve: hybrid });
+    tls.createSecureContext({ ca: NO_ROOTS, ecdhCurve: hybrid });
     return hybrid;
   } catch {
     // The failure stays in OpenSSL's queue of errors, where it would make the next key look damaged. This clears it.
-    tls.createSecureContext({ ecdhCurve: plain });
+    tls.createSecureContext({ ca: NO_ROOTS, ecdhCurve: plain });
     return plain;
   }
 }
@@ -39,6 +42,7 @@ function contextOptions(credentials: TlsCredentials | null): tls.SecureContextOp
       key: credentials.identity.privateKey.export({ type: 'pkcs8', format: 'pem' }),
       cert: credentials.certificate,
     }),
+    ca: NO_ROOTS,
     minVersion: 'TLSv1.3',
     maxVersion: 'TLSv1.3',
     ciphers: CIPHERS,
