@@ -22,7 +22,7 @@ const PROGRAMS = {
 };
 
 /** src/start.ts calls each piece. */
-const PIECE = { postBanner: '(function(exports,require,__filename){', postFooter: '})' };
+const PIECE = { postBanner: '(function(exports,require,__filename,__dirname){', postFooter: '})' };
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
@@ -44,16 +44,25 @@ function bundle(dir, input, output) {
     input,
     platform: 'node',
     // Machine code lies beside their own files; blessed reads its own terminal tables.
-    external: ['libsql', 'udx-native', /^blessed/],
+    external: ['udx-native', /^blessed/],
     resolve: {
       alias: {
         'string-width': resolve('scripts/lib/late-string-width.cjs'),
+        assert: resolve('scripts/lib/small-assert.cjs'),
+        'node:assert': resolve('scripts/lib/small-assert.cjs'),
+        semver: resolve('scripts/lib/late-semver.cjs'),
+        '@neon-rs/load': resolve('scripts/lib/libsql-machine-code.cjs'),
+        'detect-libc': false,
         // conf loads them in any case; we give it no schema to check.
         'ajv/dist/2020.js': false,
         'ajv-formats': false,
       },
     },
-    transform: { target: 'node20.19' },
+    transform: {
+      target: 'node20.19',
+      // Lets libsql leave it to @neon-rs/load to find its machine code.
+      define: { 'process.env.LIBSQL_JS_DEV': '"true"' },
+    },
     // yargs asks for it only where a configuration file extends another one.
     checks: { emptyImportMeta: false },
     // Every file lies as deep as the sources' main.ts, whose way to package.json and proto/ they keep.

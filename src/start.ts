@@ -51,7 +51,7 @@ function load(name: string): unknown {
   const script = new Script(source, { filename: file, ...(cachedData && { cachedData }) });
   pieces.set(file, { source, script });
   const require = (target: string) => (target.startsWith('./') ? load(target) : requireOthers(target));
-  script.runInThisContext()(module.exports, require, file);
+  script.runInThisContext()(module.exports, require, file, folder);
   return module.exports;
 }
 
