@@ -19,6 +19,8 @@ export interface PathSurroundings {
   /** All that the mediator's name resolves to; first the one that we are connected to. */
   mediatorAddresses: readonly string[];
   loopbackAllowed: boolean;
+  /** Aborts when the session has a link: until then its handshakes need this thread more than anything else. */
+  carried: AbortSignal;
   /** Aborts when the peer was reached without the relay. */
   direct: AbortSignal;
   /** Candidates beyond those gathered at first. */

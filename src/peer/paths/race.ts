@@ -69,6 +69,7 @@ const LONGEST_MS = 60_000;
 export class Race {
   readonly #o: RaceOptions;
   readonly #stopping = new AbortController();
+  readonly #carried = new AbortController();
   readonly #direct = new AbortController();
   readonly #paths: { kind: PathKind; path: Path }[];
   readonly #loopbackAllowed: boolean;
@@ -121,6 +122,7 @@ export class Race {
   /** The session uses this link now. */
   chosen(link: Link): void {
     this.#handshakes.chosen(link);
+    this.#carried.abort();
   }
 
   /** What each side has told the other so far; the peer's as far as it may be tried. */
@@ -151,6 +153,7 @@ export class Race {
       local: mediator.local,
       mediatorAddresses: mediator.addresses,
       loopbackAllowed: this.#loopbackAllowed,
+      carried: this.#carried.signal,
       direct: this.#direct.signal,
       tell: (candidates) => this.#found(candidates),
       opened: (opening, opened) => this.#handshakes.begin(opening, opened),

@@ -13,7 +13,7 @@ import { type Move, planMoves } from './udp/plan.js';
 import { type IpFamily, isUdxLoaded, openUdpSocket, type UdpSocket } from './udp/udx.js';
 
 /** To load the library takes as long as the handshake over the relay, which cannot go on meanwhile and is more urgent. */
-const LOAD_AFTER_MS = 60;
+const LOAD_AFTER_MS = 150;
 /** Nothing was heard for this long, where it should have been: see `#startAnew`. */
 const ANEW_AFTER_MS = 1_500;
 const ANEW_SLOWNESS = 4;
@@ -88,7 +88,7 @@ class UdpPunch implements Path {
 
   async #gatherBoth(): Promise<Candidate[]> {
     const { signal } = this.#over;
-    if (!isUdxLoaded()) await pause(LOAD_AFTER_MS, signal);
+    if (!isUdxLoaded()) await pause(LOAD_AFTER_MS, AbortSignal.any([signal, this.#s.carried]));
     if (signal.aborted) return [];
     const candidates = await Promise.all(([4, 6] as const).map((family) => this.#gather(family)));
     return candidates.flat();

@@ -25,6 +25,7 @@ export class RecordedSurroundings implements PathSurroundings {
   readonly local: Endpoint;
   readonly mediatorAddresses = ['127.0.0.1'];
   readonly loopbackAllowed = true;
+  readonly carried = AbortSignal.abort();
   readonly direct = new AbortController().signal;
   readonly told: Candidate[] = [];
   readonly streams: Opened[] = [];
