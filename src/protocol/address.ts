@@ -7,5 +7,10 @@ export function plainAddress(address: string): string {
 }
 
 export function formatEndpoint({ address, port }: { address: string; port: number }): string {
-  return net.isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+  return versionOf(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Of what is an address. Where it may be none, net.isIP tells, whose expression for IPv6 takes 3 ms to make. */
+export function versionOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
 }

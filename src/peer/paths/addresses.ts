@@ -1,6 +1,6 @@
 import net from 'node:net';
 import os from 'node:os';
-import { plainAddress } from '../../protocol/address.js';
+import { plainAddress, versionOf } from '../../protocol/address.js';
 
 /** Where no packet of ours goes, whoever names it: multicast, broadcast, link-local, reserved, unspecified. */
 const FORBIDDEN = blockList([
@@ -40,7 +40,7 @@ export function isLoopback(address: string): boolean {
  * text form here, so that none slips through in another: neither IPv4-mapped nor longer than need be.
  */
 export function isUsable(address: string, loopbackAllowed: boolean): boolean {
-  if (net.isIP(address) === 0 || address !== canonical(address)) return false;
+  if (address !== canonical(address)) return false;
   if (isLoopback(address)) return loopbackAllowed;
   return !FORBIDDEN.check(address, family(address));
 }
@@ -73,13 +73,18 @@ export function isOnOwnNetwork(address: string): boolean {
   );
 }
 
-function canonical(address: string): string {
-  return plainAddress(new net.SocketAddress({ address, family: family(address) }).address);
+/** Null if it is no address. */
+function canonical(address: string): string | null {
+  try {
+    return plainAddress(new net.SocketAddress({ address, family: family(address) }).address);
+  } catch {
+    return null;
+  }
 }
 
 function contains(cidr: string, address: string): boolean {
   const [network = '', prefix = ''] = cidr.split('/');
-  if (net.isIP(network) !== net.isIP(address)) return false;
+  if (versionOf(network) !== versionOf(address)) return false;
   return blockList([[network, Number(prefix)]]).check(address, family(address));
 }
 
@@ -90,5 +95,5 @@ function blockList(subnets: [string, number][]): net.BlockList {
 }
 
 function family(address: string): 'ipv4' | 'ipv6' {
-  return net.isIPv6(address) ? 'ipv6' : 'ipv4';
+  return `ipv${versionOf(address)}`;
 }

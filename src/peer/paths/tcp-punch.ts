@@ -1,6 +1,6 @@
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { plainAddress } from '../../protocol/address.js';
+import { plainAddress, versionOf } from '../../protocol/address.js';
 import type { Candidate, Endpoint } from '../../protocol/messages.js';
 import { dialBudget } from './dial-budget.js';
 import type { Path, PathFactory, PathSurroundings } from './path.js';
@@ -53,9 +53,9 @@ class TcpPunch implements Path {
   }
 
   async attempt(candidates: Candidate[], signal: AbortSignal): Promise<void> {
-    const family = net.isIP(plainAddress(this.#surroundings.local.address));
+    const family = versionOf(plainAddress(this.#surroundings.local.address));
     const targets = candidates.filter(
-      ({ transport, type, address }) => transport === 'tcp' && PUNCHED.includes(type) && net.isIP(address) === family,
+      ({ transport, type, address }) => transport === 'tcp' && PUNCHED.includes(type) && versionOf(address) === family,
     );
     if (targets.length === 0) return;
     for (const target of targets) this.#targets.set(keyOf(target), target);
@@ -104,7 +104,7 @@ class TcpPunch implements Path {
     const socket = net.connect({
       host: target.address,
       port: target.port,
-      localAddress: net.isIPv6(target.address) ? '::' : '0.0.0.0',
+      localAddress: versionOf(target.address) === 6 ? '::' : '0.0.0.0',
       localPort: local.port,
       noDelay: true,
     });

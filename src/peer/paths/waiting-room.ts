@@ -1,4 +1,4 @@
-import net from 'node:net';
+import { versionOf } from '../../protocol/address.js';
 import { addressBytes } from '../../protocol/address-bytes.js';
 import type { OpenedStream } from './path.js';
 
@@ -46,5 +46,5 @@ export class WaitingRoom {
 /** Who has one IPv6 address mostly has all of its /64. */
 function networkOf(address: string): string {
   const bytes = addressBytes(address);
-  return (net.isIPv6(address) ? bytes.subarray(0, 8) : bytes).toString('hex');
+  return (versionOf(address) === 6 ? bytes.subarray(0, 8) : bytes).toString('hex');
 }
