@@ -131,9 +131,17 @@ class CrashRun {
 
   async #ship(person: Person, random: Random): Promise<void> {
     while (!this.#isOver) {
-      if (person.shipments.length - person.transferred.size < MAX_UNFINISHED || random.chance(0.1)) person.ship();
+      if (this.#unfinished(person) < (random.chance(0.1) ? 2 * MAX_UNFINISHED : MAX_UNFINISHED)) person.ship();
       await sleep(random.between(50, 800));
     }
+  }
+
+  #unfinished(person: Person): number {
+    const reader = this.#people?.[OTHER[person.name]];
+    return person.shipments.filter(({ ref, landed }) => {
+      const transfer = person.offered.get(ref) ?? '';
+      return !landed && !person.calledOff(transfer) && !reader?.calledOff(transfer);
+    }).length;
   }
 
   async #killAway(people: { alice: Person; bob: Person }, random: Random): Promise<void> {
