@@ -14,6 +14,8 @@ export const programs = { p2p: join(root, 'dist/peer/main.js'), server: join(roo
  */
 export async function setTheStage(runner = []) {
   const folder = mkdtempSync(join(tmpdir(), 'turbo-beep-demo-'));
+  const strike = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', strike);
   const env = { ...process.env, TURBO_BEEP_DEMO: '1' };
   for (const name of ['alice', 'bob', 'mediator']) {
     mkdirSync(join(folder, name), { mode: 0o700 });
@@ -44,7 +46,7 @@ export async function setTheStage(runner = []) {
     },
     stop: async () => {
       await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      strike();
     },
   };
 }

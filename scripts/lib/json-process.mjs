@@ -1,6 +1,12 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
+/** However this process ends, it leaves none of them behind. */
+const running = new Set();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
+
 /** One of our programs in JSON mode: its events as they come, and its commands. */
 export class JsonProcess {
   #child;
@@ -11,7 +17,9 @@ export class JsonProcess {
   /** @param {string} program built JavaScript file @param {string[]} args @param {NodeJS.ProcessEnv} env */
   constructor(program, args, env) {
     this.#child = spawn(process.execPath, [program, ...args, '--json'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    running.add(this.#child);
     this.#exited = new Promise((resolve) => this.#child.once('exit', (code) => resolve(code)));
+    this.#exited.then(() => running.delete(this.#child));
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const event = JSON.parse(line);
       this.#seen.push(event);

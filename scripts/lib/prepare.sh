@@ -9,6 +9,20 @@ prepare() {
   cd - >/dev/null
 }
 
+# Prints what stands at a script's head, if that is asked for. Arguments: the script, and its own.
+help_if_asked() {
+  local script=$1 word
+  shift
+  for word in "$@"; do
+    case $word in
+      -h | --help)
+        sed -n '2,/^set /{s/^# \{0,1\}//p}' "$script"
+        exit 0
+        ;;
+    esac
+  done
+}
+
 # The rest of them run in the project's folder.
 
 install_packages() {

@@ -1,15 +1,7 @@
 import { parseArgs } from 'node:util';
 import { crashRun, type Figures } from './crash-run.js';
 
-const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string', default: String(Date.now() % 1e6) } },
-});
-const seconds = Number(values.seconds);
-const seed = Number(values.seed);
-if (!(seconds > 0 && Number.isInteger(seed))) {
-  console.error('usage: scripts/crash [--seconds N] [--seed N]');
-  process.exit(2);
-}
+const { seconds, seed } = readOptions();
 
 console.log(`seed ${seed}, ${seconds} s`);
 const { findings, ...figures } = await crashRun({ seconds, seed, report: tell });
@@ -19,6 +11,19 @@ console.log(
   findings.length === 0 ? 'nothing lost, nothing doubled, nothing left behind' : `${findings.length} findings`,
 );
 process.exitCode = findings.length === 0 ? 0 : 1;
+
+function readOptions(): { seconds: number; seed: number } {
+  try {
+    const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
+    const seconds = Number(values.seconds ?? 60);
+    const seed = Number(values.seed ?? Date.now() % 1e6);
+    if (seconds > 0 && Number.isInteger(seed)) return { seconds, seed };
+  } catch {
+    // An option that there is not.
+  }
+  console.error('usage: scripts/crash [--seconds N] [--seed N]');
+  process.exit(2);
+}
 
 function tell({ kills, messages, replayed, transfers, files, bytes, seconds: passed }: Figures): void {
   const { alice, bob, mediator } = kills;
