@@ -6,7 +6,7 @@ import { importCycles, importsOf, readSources, type Sources, withoutComments } f
 /**
  * The layering of the house, as DESIGN.md draws it:
  *
- *   server/ ──► protocol/, system/ ◄── peer/          and inside peer/, only ui/ knows the terminal
+ *   server/ ──► protocol/, shared/ ◄── peer/          and inside peer/, only ui/ knows the terminal
  */
 const sources = readSources();
 const MAINS = ['server/main.ts', 'peer/main.ts'];
@@ -20,15 +20,15 @@ const FORBIDDEN: [string, string][] = [
   ['peer/', 'server/'],
   ['protocol/', 'server/'],
   ['protocol/', 'peer/'],
-  ['system/', 'server/'],
-  ['system/', 'peer/'],
+  ['shared/', 'server/'],
+  ['shared/', 'peer/'],
 ];
 
 function crossings(files: Sources): string[] {
   return [...files].flatMap(([file, text]) =>
     importsOf(file, text)
       .filter(({ target }) => FORBIDDEN.some(([from, to]) => file.startsWith(from) && target.startsWith(to)))
-      .map(({ target }) => `src/${file} imports src/${target}: move what both need to src/protocol/ or src/system/`),
+      .map(({ target }) => `src/${file} imports src/${target}: move what both need to src/protocol/ or src/shared/`),
   );
 }
 
@@ -128,7 +128,7 @@ describe('a hole in a wall is found:', () => {
     ];
     for (const text of imports) expect(crossings(house({ 'server/s.ts': text })), text).toHaveLength(1);
     expect(crossings(house({ 'protocol/p.ts': `import { s } from '../server/s.js';` }))).toEqual([
-      'src/protocol/p.ts imports src/server/s.ts: move what both need to src/protocol/ or src/system/',
+      'src/protocol/p.ts imports src/server/s.ts: move what both need to src/protocol/ or src/shared/',
     ]);
     expect(crossings(house({ 'server/s.ts': `// import { a } from '../peer/a.js';` }))).toEqual([]);
     expect(crossings(house({ 'peer/ui/u.ts': `import { s } from '../session/s.js';` }))).toEqual([]);

@@ -4,7 +4,7 @@ import os from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { p2pCommand } from '../protocol/shell-command.js';
-import { makeFolders } from '../system/make-folders.js';
+import { makeFolders } from '../shared/make-folders.js';
 import { describeSystemError } from './files/disk-errors.js';
 import { changedPeerKey } from './key-change.js';
 import { syncDirectory } from './session/journal/private-files.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ExitCode } from '../protocol/errors.js';
-import { refuseForeignEncoding } from '../system/encoding.js';
+import { refuseForeignEncoding } from '../shared/encoding.js';
 import { parseCommandLine } from './commands/command-line.js';
 import type { Environment } from './commands/environment.js';
 import { exitAfterOutput, print, reportError, terminalColumns, tolerateClosedOutput } from './ui/output.js';

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { type Identity, parsePublicPem, UnusableKeyError } from '../protocol/identity.js';
 import { descentOf, type Succession, successionPem } from '../protocol/succession.js';
-import { makeFolders } from '../system/make-folders.js';
+import { makeFolders } from '../shared/make-folders.js';
 import { formerIds, formerKeyFile, formerKeysFolder, knownSuccessions } from './former-keys.js';
 import { writePrivateFile } from './session/journal/private-files.js';
 import { withLock } from './settings/settings-lock.js';

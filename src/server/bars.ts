@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, errorMessage } from '../protocol/errors.js';
-import { makeFolders } from '../system/make-folders.js';
+import { makeFolders } from '../shared/make-folders.js';
 
 /** A bar set for being the successor of a barred key, which is lifted with that one's. */
 export interface Bar {

@@ -4,6 +4,7 @@ import yargs from 'yargs';
 import { MEDIATOR_PORT } from '../protocol/constants.js';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
+import { asTyped, SENTENCES } from '../shared/yargs-sentences.js';
 import { parseBytes } from './bytes.js';
 import type { RelayLimits } from './relay/allowances.js';
 import type { RevokeOptions } from './revoke.js';
@@ -82,12 +83,15 @@ export function parseCommandLine(argv: string[], version: string, defaultHome: s
         describe: 'where it keeps its things',
       },
     })
+    .detectLocale(false)
+    .updateStrings(SENTENCES)
     .strict()
     .version(version)
     .help()
+    .alias('help', 'h')
     .example('$0 --certs /srv/turbo-beep/certs', 'admit the keys in that directory')
     .fail((message, error) => {
-      throw usageError(message ?? error.message);
+      throw usageError(asTyped(message ?? error.message, argv));
     })
     .parseSync();
 
@@ -138,11 +142,14 @@ function parseRevoke(argv: string[], version: string, defaultHome: string): Revo
         describe: 'the --home that the mediator runs with',
       },
     })
+    .detectLocale(false)
+    .updateStrings(SENTENCES)
     .strictOptions()
     .version(version)
     .help()
+    .alias('help', 'h')
     .fail((message, error) => {
-      throw usageError(message ?? error.message, 'p2p-server revoke');
+      throw usageError(asTyped(message ?? error.message, argv), 'p2p-server revoke');
     })
     .parseSync();
   const [id, ...more] = given._;

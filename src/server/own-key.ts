@@ -6,7 +6,7 @@ import { NEW_KEY_BITS } from '../protocol/constants.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { type Identity, PassphraseNeededError, parsePrivatePem, UnusableKeyError } from '../protocol/identity.js';
 import { quoteForShell } from '../protocol/shell-command.js';
-import { makeFolders } from '../system/make-folders.js';
+import { makeFolders } from '../shared/make-folders.js';
 
 export interface OwnKeyOptions {
   file: string;

@@ -1,5 +1,6 @@
 import yargs from 'yargs';
 import { UserError } from '../../protocol/errors.js';
+import { asTyped, SENTENCES } from '../../shared/yargs-sentences.js';
 import { declareContactCommands } from './contact-commands.js';
 import { declareDoctorCommand } from './doctor-command.js';
 import { declareHistoryCommand } from './history-command.js';
@@ -20,20 +21,6 @@ $0 <command> [options]
 
 Chat and send files straight to someone whose public key you have, end to end
 encrypted.`;
-
-/** In place of yargs's own sentences; the keys are theirs. */
-const SENTENCES = {
-  'Not enough non-option arguments: got %s, need at least %s': {
-    one: 'something is missing: %s of %s words given',
-    other: 'something is missing: %s of %s words given',
-  },
-  'Missing required argument: %s': { one: 'an option is missing: --%s', other: 'options are missing: %s' },
-  'Unknown argument: %s': { one: 'not understood: %s', other: 'not understood: %s' },
-  'Unknown command: %s': { one: 'no such command: %s', other: 'no such commands: %s' },
-  'Not enough arguments following: %s': 'the option --%s needs a value',
-  'Show help': 'show this',
-  'Show version number': 'show the version',
-} as unknown as Record<string, string>;
 
 /**
  * What the person wants. Prints nothing, and looks at nothing but the words of the command line.
@@ -80,14 +67,6 @@ function keepLastOfEach(words: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(words)) {
     if (Array.isArray(value) && !LISTS.includes(name)) words[name] = value.at(-1);
   }
-}
-
-/** yargs tells the names of unknown options without their dashes. */
-function asTyped(message: string, argv: string[]): string {
-  const [, names] = /^not understood: (.*)$/.exec(message) ?? [];
-  if (names === undefined) return message;
-  const typed = names.split(', ').map((name) => argv.find((word) => /^--?([^=]*)/.exec(word)?.[1] === name) ?? name);
-  return `not understood: ${typed.join(' ')}`;
 }
 
 /**

@@ -27,7 +27,9 @@ export const declareDoctorCommand: Declare = (parser, choose) =>
 
 function declareDoctor(parser: Argv) {
   return parser
-    .usage('$0 doctor (<contact> | <host> <port> <keys> [peerkey] | --to CONTACT | --host H --port P --keys FILE)')
+    .usage(
+      '$0 doctor (<contact> | <host> <port> <keys> [peerkey] | --to CONTACT | --host H --port P --keys FILE [--peer FILE])',
+    )
     .positional('whom', { type: 'string', array: true, describe: 'a contact; or the words that p2p itself takes' })
     .option('to', { type: 'string', requiresArg: true, describe: 'the contact to try the paths to' })
     .options(WHOM_OPTIONS)

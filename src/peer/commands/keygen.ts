@@ -7,7 +7,7 @@ import { encryptPrivateKey } from '../../protocol/forge.js';
 import { type Identity, ownIdentity, type PublicIdentity, parsePublicPem } from '../../protocol/identity.js';
 import { quoteForShell } from '../../protocol/shell-command.js';
 import { verificationWords } from '../../protocol/words.js';
-import { makeFolders } from '../../system/make-folders.js';
+import { makeFolders } from '../../shared/make-folders.js';
 import { describeSystemError } from '../files/disk-errors.js';
 import { readPassphraseFile } from '../keys.js';
 import { writeNewFile } from '../new-file.js';

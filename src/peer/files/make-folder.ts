@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { makeFolders } from '../../system/make-folders.js';
+import { makeFolders } from '../../shared/make-folders.js';
 
 /** Makes the folder and what is missing above it; their names are durable on return. */
 export async function makeFolder(path: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeFolders } from '../../src/system/make-folders.js';
+import { makeFolders } from '../../src/shared/make-folders.js';
 import { temporaryFolders } from '../support/folder.js';
 
 const temporaryFolder = temporaryFolders();
