@@ -3,10 +3,15 @@ import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lendReads } from '../../src/protocol/lent-reads.js';
+import { lendReads, readNoFurther } from '../../src/protocol/lent-reads.js';
+import { PREFACE_BYTES, prefaceOf, readPreface } from '../../src/protocol/preface.js';
+import { tlsClient, tlsServer } from '../../src/protocol/tls.js';
+import { newPair } from '../support/credentials.js';
 import { socketPair } from '../support/streams.js';
 import { tlsPair } from '../support/tls-pair.js';
 
+const { small, great } = newPair();
+const never = new AbortController().signal;
 const MUCH = randomBytes(3 * 1024 * 1024);
 
 /** Takes in all that comes by either way, in the order in which it comes. */
@@ -107,5 +112,42 @@ describe('where Node cannot lend memory', () => {
     lendReads(accepted, () => expect.unreachable());
     const [[bytes]] = await Promise.all([once(accepted, 'data'), dialled.write('abc')]);
     expect(bytes.toString()).toBe('abc');
+  });
+});
+
+describe('of a socket that is read no further than the first bytes', () => {
+  test('these come alone, and the others when they are read on purpose', async () => {
+    const [dialled, accepted] = await socketPair();
+    readNoFurther(accepted, 40);
+    dialled.write(MUCH.subarray(0, 3000));
+    await once(accepted, 'readable');
+    // Should another Node do it otherwise, all that has come is here.
+    expect(accepted.read()).toEqual(MUCH.subarray(0, 40));
+    const rest: Buffer[] = [];
+    accepted.on('data', (bytes: Buffer) => rest.push(bytes));
+    dialled.end(MUCH.subarray(3000, 30_000));
+    await once(accepted, 'end');
+    expect(Buffer.concat(rest).equals(MUCH.subarray(40, 30_000))).toBe(true);
+  });
+
+  test.each([
+    ['at once', [PREFACE_BYTES]],
+    ['in pieces', [1, 24, PREFACE_BYTES]],
+  ])('TLS follows without a pause, whether these come %s', async (_, ends) => {
+    const [dialled, accepted] = await socketPair();
+    readNoFurther(accepted, PREFACE_BYTES);
+    const preface = prefaceOf(randomBytes(32), 'client');
+    for (const [index, end] of ends.slice(0, -1).entries()) {
+      dialled.write(preface.subarray(ends[index - 1] ?? 0, end));
+      while (accepted.bytesRead < end) await new Promise(setImmediate);
+    }
+    dialled.write(preface.subarray(ends.at(-2) ?? 0));
+    const client = tlsClient(dialled, small, () => {}, never);
+    expect(await readPreface(accepted, never)).toEqual(preface);
+    expect(accepted.readableLength).toBe(0);
+    const server = await tlsServer(accepted, great, () => {}, never);
+    (await client).end('hello');
+    const [bytes] = await once(server, 'data');
+    expect(bytes.toString()).toBe('hello');
   });
 });

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../protocol/errors.js';
-import { prefaceMatches, prefaceOf, readPreface } from '../../protocol/preface.js';
+import { readNoFurther } from '../../protocol/lent-reads.js';
+import { PREFACE_BYTES, prefaceMatches, prefaceOf, readPreface } from '../../protocol/preface.js';
 import type { Role } from '../../protocol/transcripts.js';
 import type { OpenedStream } from './path.js';
 
@@ -13,6 +14,9 @@ export async function exchangePrefaces(
   role: Role,
   signal: AbortSignal,
 ): Promise<void> {
+  // The client's TLS may follow without a pause. What node:tls is handed of it, and does not read itself, it takes for
+  // the measure of its buffers for good: it would read 1 KiB and 16 KiB in turn, which costs a fast receiver a third.
+  if (role === 'server') readNoFurther(stream, PREFACE_BYTES);
   const spoken = tokens[0];
   if (dialled && spoken) stream.write(prefaceOf(spoken, role));
   const theirs = await readPreface(stream, signal);
