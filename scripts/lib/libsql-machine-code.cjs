@@ -5,8 +5,16 @@
 const { readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
 
-/** Only libsql's own place is sure to see its packages of machine code. */
-exports.load = () => createRequire(createRequire(__filename).resolve('libsql'))(`@libsql/${target()}`);
+exports.load = () => {
+  const ours = createRequire(__filename);
+  const name = `@libsql/${target()}`;
+  try {
+    return ours(name);
+  } catch {
+    // Where packages see no more than what they name themselves, only libsql sees it.
+    return createRequire(ours.resolve('libsql'))(name);
+  }
+};
 
 function target() {
   const libc = libcOfLinux();
