@@ -62,6 +62,7 @@ export class Meeting {
   #postponed: UserError | null = null;
   #everOnline = false;
   #offlineTold = false;
+  #beginning: NodeJS.Immediate | undefined;
 
   constructor(options: MeetingOptions) {
     this.#o = options;
@@ -121,13 +122,19 @@ export class Meeting {
 
   start(): void {
     this.#mediation.start();
-    // While the mediator's name is looked up: the first link would have to wait for it.
+    this.#beginning = setImmediate(() => this.#begin());
+  }
+
+  /** While the mediator's name is looked up, or the mediator computes its signature: nothing of it should wait for this. */
+  #begin(): void {
+    // The first link would have to wait for it.
     secureContextOf(this.#o.race.credentials);
     this.#network.start();
     this.#serverless?.start();
   }
 
   stop(): void {
+    clearImmediate(this.#beginning);
     this.#meetAgain.rest();
     this.#improvement.stop();
     this.#race.stop();

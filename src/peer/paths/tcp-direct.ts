@@ -34,7 +34,7 @@ class TcpDirect implements Path {
   }
 
   async gather(): Promise<Candidate[]> {
-    this.#listener = await listenOnAnyPort((socket) => this.#accept(socket));
+    this.#listener = await listen({ port: 0 }, (socket) => this.#accept(socket));
     const { port } = this.#listener.address() as net.AddressInfo;
     if (this.#stopped) this.#listener.close();
     return hostAddresses(this.#surroundings.loopbackAllowed).map((address) => ({
@@ -85,18 +85,9 @@ class TcpDirect implements Path {
   }
 }
 
-/** On every address, IPv6 and IPv4 alike; on IPv4 alone where the machine has no IPv6. */
-async function listenOnAnyPort(onConnection: (socket: net.Socket) => void): Promise<net.Server> {
-  try {
-    return await listen({ host: '::', port: 0 }, onConnection);
-  } catch (error) {
-    if (errorCode(error) !== 'EAFNOSUPPORT' && errorCode(error) !== 'EADDRNOTAVAIL') throw error;
-    return await listen({ host: '0.0.0.0', port: 0 }, onConnection);
-  }
-}
-
+/** Without a host on every address, IPv6 and IPv4 alike; on IPv4 alone where the machine has no IPv6. */
 export function listen(
-  where: { host: string; port: number },
+  where: { host?: string; port: number },
   onConnection: (socket: net.Socket) => void,
 ): Promise<net.Server> {
   return new Promise((resolve, reject) => {

@@ -248,13 +248,8 @@ async function orForget(remembering: Promise<void>): Promise<void> {
 
 /** On the same port as the last time, which the peer remembers; on another if that is taken; null if on none. */
 async function listenAgain(port: number, onConnection: (socket: net.Socket) => void): Promise<net.Server | null> {
-  for (const where of [
-    { host: '::', port },
-    { host: '0.0.0.0', port },
-    { host: '::', port: 0 },
-    { host: '0.0.0.0', port: 0 },
-  ]) {
-    const server = await listen(where, onConnection).catch(() => null);
+  for (const each of [port, 0]) {
+    const server = await listen({ port: each }, onConnection).catch(() => null);
     if (server) return server;
   }
   return null;
