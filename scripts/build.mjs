@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import { keepCode } from './lib/keep-code.mjs';
+import { staticSchemaPlugin } from './lib/static-schema.mjs';
 
 /**
  * src/ to dist/: each program in a few large pieces, parts that are seldom needed in pieces of their own. Reading and
@@ -43,6 +44,7 @@ function bundle(dir, input, output) {
   return build({
     input,
     platform: 'node',
+    plugins: [staticSchemaPlugin()],
     // Machine code lies beside their own files; blessed reads its own terminal tables.
     external: ['udx-native', /^blessed/],
     resolve: {

@@ -76,7 +76,7 @@ describe('the walls of the house stand:', () => {
   });
 
   test.each([
-    ['protobufjs', (file: string) => file === 'protocol/wire.ts', 'only protocol/wire.ts'],
+    ['protobufjs', (file: string) => file === 'protocol/schema.ts', 'only protocol/schema.ts'],
     ['blessed', isFace, 'only files in peer/ui/'],
     ['chalk', isFace, 'only files in peer/ui/'],
   ])('%s stays where it belongs', (name, allowed, where) => {

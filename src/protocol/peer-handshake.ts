@@ -53,10 +53,7 @@ export async function openLink(stream: Duplex, o: SecondHandshake, signal: Abort
     if (shown.id !== o.peer.id) throw new WrongPeerError('someone else answered in the peer’s place');
   };
   const startedAt = performance.now();
-  const securing = (role === 'client' ? tlsClient : tlsServer)(stream, o.credentials, judge, signal);
-  // While the other side computes its signature.
-  setImmediate(peerCodec.prepare);
-  const socket = await securing;
+  const socket = await (role === 'client' ? tlsClient : tlsServer)(stream, o.credentials, judge, signal);
   const rttMs = performance.now() - startedAt;
   const framed = new FramedStream(socket, peerCodec, MAX_FRAME_UNPROVEN);
   try {

@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { MAX_FRAME_PEER } from '../../src/protocol/constants.js';
 import { ProtocolError } from '../../src/protocol/errors.js';
 import type { Held, Introduction, ItemBody, MediatorMessage, PeerMessage } from '../../src/protocol/messages.js';
-import { type Codec, mediatorCodec, peerCodec } from '../../src/protocol/wire.js';
+import { type Codec, codecsOf, mediatorCodec, peerCodec } from '../../src/protocol/wire.js';
+import { builtLoadType } from '../support/static-schema.js';
+
+const built = codecsOf(await builtLoadType());
 
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const u64 = fc.maxSafeNat();
@@ -139,10 +142,24 @@ function expectMessageOrProtocolError<Message>(codec: Codec<Message>, payload: B
   expect(codec.decode(codec.encode(message))).toEqual(message);
 }
 
-describe.each([
-  ['mediator', ofAllKinds(mediatorMessages), mediatorCodec as Codec<unknown>],
-  ['peer', ofAllKinds(peerMessages), peerCodec as Codec<unknown>],
-])('the messages of the %s protocol', (_, kinds: fc.Arbitrary<unknown>[], codec) => {
+const both = [
+  ['mediator', ofAllKinds(mediatorMessages), mediatorCodec, built.mediatorCodec],
+  ['peer', ofAllKinds(peerMessages), peerCodec, built.peerCodec],
+] as [string, fc.Arbitrary<unknown>[], Codec<unknown>, Codec<unknown>][];
+
+test.each(both)('of the %s protocol, what is built writes and reads as the schema does', (_, kinds, codec, other) => {
+  const same = (message: unknown) => {
+    const payload = codec.encode(message);
+    expect(other.encode(message)).toEqual(payload);
+    expect(other.decode(payload)).toEqual(message);
+  };
+  for (const kind of kinds) fc.assert(fc.property(kind, same), { numRuns: 40 });
+});
+
+const asRead = both.map(([name, kinds, codec]) => [name, kinds, codec] as const);
+const asBuilt = both.map(([name, kinds, , codec]) => [`built ${name}`, kinds, codec] as const);
+
+describe.each([...asRead, ...asBuilt])('the messages of the %s protocol', (_, kinds, codec) => {
   test('come back as they were sent', () => {
     for (const kind of kinds) {
       const unchanged = (message: unknown) => {

@@ -78,7 +78,7 @@ async function authenticate(
 ): Promise<Admission> {
   let mediatorId = '';
   let remember: (() => void) | undefined;
-  const securing = tlsClient(
+  const secured = await tlsClient(
     socket,
     null,
     (shown) => {
@@ -87,9 +87,6 @@ async function authenticate(
     },
     signal,
   );
-  // While the mediator computes its signature.
-  setImmediate(mediatorCodec.prepare);
-  const secured = await securing;
   const stream = new FramedStream(secured, mediatorCodec, MAX_FRAME_MEDIATOR);
   try {
     stream.send(register(identity.id, wantedId));
