@@ -1,8 +1,8 @@
 import net from 'node:net';
 
 /** Of connections that have not yet proved anything, at one time. Hundreds of honest peers may share one address. */
-export const MAX_STRANGERS_PER_NETWORK = 512;
-export const MAX_STRANGERS = 4096;
+const MAX_STRANGERS_PER_NETWORK = 512;
+const MAX_STRANGERS = 4096;
 
 export interface StrangerLimitsOptions {
   perNetwork: number;

@@ -10,9 +10,9 @@ import { Journal } from '../../src/peer/session/journal/journal.js';
 import { ExitCode, UserError } from '../../src/protocol/errors.js';
 import type { Identity } from '../../src/protocol/identity.js';
 import { verificationWords } from '../../src/protocol/words.js';
-import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import { identity, startMediator } from '../server/fixture.js';
 import { certificatesFor } from '../support/credentials.js';
+import { UNLIMITED_RELAY } from '../support/relay.js';
 import { openSockets } from '../support/streams.js';
 
 const alice = identity(0);

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { UserError } from '../../src/protocol/errors.js';
 import { parseCommandLine } from '../../src/server/command-line.js';
-import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
+import { UNLIMITED_RELAY } from '../support/relay.js';
 
 const parse = (...argv: string[]) => parseCommandLine(argv, '1.2.3', '/home/ann/.config/mediator');
 

@@ -5,8 +5,8 @@ import { onTestFinished } from 'vitest';
 import { selfSignedCertificate } from '../../src/protocol/forge.js';
 import type { Identity } from '../../src/protocol/identity.js';
 import { Mediator, type MediatorOptions } from '../../src/server/mediator.js';
-import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import { newIdentity, publicPem } from '../support/keys.js';
+import { UNLIMITED_RELAY } from '../support/relay.js';
 
 /** A folder that is gone after the test. */
 export async function scratchFolder(): Promise<string> {

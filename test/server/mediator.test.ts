@@ -6,7 +6,6 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { RELAY_SIGNALLING_BYTES } from '../../src/protocol/constants.js';
 import type { Introduction } from '../../src/protocol/messages.js';
 import { decodeProbeReply, encodeProbe } from '../../src/protocol/probe.js';
-import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import {
   connectTo,
   type MediatorClient,
@@ -15,6 +14,7 @@ import {
   RefusedByMediator,
   registerWith,
 } from '../support/mediator-client.js';
+import { UNLIMITED_RELAY } from '../support/relay.js';
 import { closed, openSockets, readToEnd } from '../support/streams.js';
 import { identity, putKey, type RunningMediator, startMediator } from './fixture.js';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { verificationWords } from '../../src/protocol/words.js';
-import { UNLIMITED_RELAY } from '../../src/server/relay/allowances.js';
 import { jsonReporter, type Started, textReporter } from '../../src/server/report.js';
+import { UNLIMITED_RELAY } from '../support/relay.js';
 
 const started: Started = {
   version: '1.2.3',

@@ -31,10 +31,6 @@ export function rowWidth(row: Row): number {
   return row.reduce((width, piece) => width + textWidth(piece.text), 0);
 }
 
-export function rowText(row: Row): string {
-  return row.map((piece) => piece.text).join('');
-}
-
 interface TonedCell extends Cell {
   tone: Tone;
 }

@@ -11,8 +11,6 @@ export interface RelayLimits {
   bytesPerDay: number | null;
 }
 
-export const UNLIMITED_RELAY: RelayLimits = { sessions: true, bytesPerSecond: null, bytesPerDay: null };
-
 const DAY_MS = 24 * 3600 * 1000;
 /** What a slow relay lets through at once: two peers should find each other quickly all the same. */
 const LEAST_BURST = RELAY_SIGNALLING_BYTES;

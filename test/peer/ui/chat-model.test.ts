@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionEvent } from '../../../src/peer/session/events.js';
 import { ChatModel } from '../../../src/peer/ui/chat-model.js';
-import { rowText } from '../../../src/peer/ui/rows.js';
 import { linesOf } from '../../../src/peer/ui/wording.js';
+import { rowText } from '../../support/rows.js';
 import { type Script, ScriptedConversation } from '../../support/scripted-conversation.js';
 
 const COLUMNS = 80;

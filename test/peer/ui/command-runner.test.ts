@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type CommandDesk, runCommand } from '../../../src/peer/ui/command-runner.js';
 import { parseCommand } from '../../../src/peer/ui/commands.js';
-import { rowText } from '../../../src/peer/ui/rows.js';
 import { TransferBook } from '../../../src/peer/ui/transfer-book.js';
+import { rowText } from '../../support/rows.js';
 import { ScriptedConversation } from '../../support/scripted-conversation.js';
 
 function open(cwd = '/nowhere') {

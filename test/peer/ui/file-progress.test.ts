@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { FileProgressReader, fileProgressRow } from '../../../src/peer/ui/file-progress.js';
-import { rowText, rowWidth } from '../../../src/peer/ui/rows.js';
+import { rowWidth } from '../../../src/peer/ui/rows.js';
 import { TransferBook } from '../../../src/peer/ui/transfer-book.js';
+import { rowText } from '../../support/rows.js';
 
 const EVENT = {
   event: 'progress',

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { inputView } from '../../../src/peer/ui/input-rows.js';
 import { newEditor, setText } from '../../../src/peer/ui/line-editor.js';
-import { rowText, rowWidth } from '../../../src/peer/ui/rows.js';
+import { rowWidth } from '../../../src/peer/ui/rows.js';
+import { rowText } from '../../support/rows.js';
 
 function view(text: string, cursor = text.length, width = 12, maxRows = 3) {
   const { rows, cursor: at } = inputView(setText(newEditor(), text, cursor), width, maxRows, 'write here');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { pathLines, searchLines, verificationLines } from '../../../src/peer/ui/report-wording.js';
-import { rowText } from '../../../src/peer/ui/rows.js';
 import type { Lines } from '../../../src/peer/ui/wording.js';
+import { rowText } from '../../support/rows.js';
 
 function texts(lines: Lines): string[] {
   return Array.from({ length: lines.count }, (_, i) => rowText(lines.line(i)));

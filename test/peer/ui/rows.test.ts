@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutRow, rowText, rowWidth, span, wrapRow } from '../../../src/peer/ui/rows.js';
+import { cutRow, rowWidth, span, wrapRow } from '../../../src/peer/ui/rows.js';
+import { rowText } from '../../support/rows.js';
 
 function wrap(text: string, width: number, hang = 0): string[] {
   return wrapRow([span(text)], width, hang).map(rowText);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { insert, newEditor } from '../../../src/peer/ui/line-editor.js';
-import { rowText, rowWidth } from '../../../src/peer/ui/rows.js';
+import { rowWidth } from '../../../src/peer/ui/rows.js';
 import { type ScreenModel, viewScreen } from '../../../src/peer/ui/screen-view.js';
 import { Transcript } from '../../../src/peer/ui/transcript.js';
 import { TransferBook } from '../../../src/peer/ui/transfer-book.js';
+import { rowText } from '../../support/rows.js';
 
 function model(change: Partial<ScreenModel> = {}): ScreenModel {
   const transcript = new Transcript('bob');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { rowText, rowWidth } from '../../../src/peer/ui/rows.js';
+import { rowWidth } from '../../../src/peer/ui/rows.js';
 import { type StatusModel, statusRow } from '../../../src/peer/ui/status-line.js';
+import { rowText } from '../../support/rows.js';
 
 const LINK = { path: 'tcp-direct', remote: 'r', rttMs: 11.6, group: 'X25519MLKEM768', why: 'w' } as const;
 const CONNECTED: StatusModel = {

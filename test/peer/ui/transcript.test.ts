@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { HistoryLine } from '../../../src/peer/session/conversation.js';
-import { rowText, rowWidth, span } from '../../../src/peer/ui/rows.js';
+import { rowWidth, span } from '../../../src/peer/ui/rows.js';
 import { Transcript } from '../../../src/peer/ui/transcript.js';
 import { linesOf } from '../../../src/peer/ui/wording.js';
+import { rowText } from '../../support/rows.js';
 
 const DAY = new Date(2025, 2, 4, 9, 5);
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { rowText, rowWidth } from '../../../src/peer/ui/rows.js';
+import { rowWidth } from '../../../src/peer/ui/rows.js';
 import { bar, transferRows } from '../../../src/peer/ui/transfer-bars.js';
 import { TransferBook } from '../../../src/peer/ui/transfer-book.js';
+import { rowText } from '../../support/rows.js';
 
 function book(): TransferBook {
   const transfers = new TransferBook();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionEvent } from '../../../src/peer/session/events.js';
-import { rowText } from '../../../src/peer/ui/rows.js';
 import { TransferBook } from '../../../src/peer/ui/transfer-book.js';
 import { eventLines, helpLines, type Lines, offerLines, transferTitle } from '../../../src/peer/ui/wording.js';
+import { rowText } from '../../support/rows.js';
 
 function texts(lines: Lines | undefined): string[] {
   return lines ? Array.from({ length: lines.count }, (_, i) => rowText(lines.line(i))) : [];

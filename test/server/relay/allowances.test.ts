@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RELAY_SIGNALLING_BYTES } from '../../../src/protocol/constants.js';
-import { Allowances, type RelayLimits, UNLIMITED_RELAY } from '../../../src/server/relay/allowances.js';
+import { Allowances, type RelayLimits } from '../../../src/server/relay/allowances.js';
+import { UNLIMITED_RELAY } from '../../support/relay.js';
 
 const HOUR_MS = 3600 * 1000;
 const allowances = (limits: Partial<RelayLimits> = {}) => new Allowances({ ...UNLIMITED_RELAY, ...limits });

@@ -5,9 +5,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { RELAY_SIGNALLING_BYTES } from '../../../src/protocol/constants.js';
 import { prefaceOf, readPreface } from '../../../src/protocol/preface.js';
 import type { Role } from '../../../src/protocol/transcripts.js';
-import { type RelayLimits, UNLIMITED_RELAY } from '../../../src/server/relay/allowances.js';
+import type { RelayLimits } from '../../../src/server/relay/allowances.js';
 import { MAX_RELAYS_PER_PAIR, Relays, type RelaysOptions } from '../../../src/server/relay/relays.js';
 import { connectTo } from '../../support/mediator-client.js';
+import { UNLIMITED_RELAY } from '../../support/relay.js';
 import { closed, readToEnd } from '../../support/streams.js';
 
 const [ann, bob, cat] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string];
