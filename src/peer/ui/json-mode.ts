@@ -5,7 +5,8 @@ import type { Conversation } from '../session/conversation.js';
 import type { SessionEvent } from '../session/events.js';
 import { type Face, newEnding } from './face.js';
 import { type JsonCommand, parseJsonCommand } from './json-commands.js';
-import { type InputLine, LineSplitter, MAX_LINE_BYTES } from './line-splitter.js';
+import { LineInput } from './line-input.js';
+import { type InputLine, MAX_LINE_BYTES } from './line-splitter.js';
 import { jsonLine } from './output.js';
 import { QuietWatch } from './quiet-watch.js';
 
@@ -42,7 +43,7 @@ class JsonMode implements Face {
   readonly #options: JsonModeOptions;
   readonly #watch: QuietWatch;
   readonly #unsubscribe: () => void;
-  readonly #lines = new LineSplitter();
+  readonly #lines: LineInput;
   #quitting = false;
 
   constructor(options: JsonModeOptions) {
@@ -52,17 +53,20 @@ class JsonMode implements Face {
     this.#options = options;
     this.#unsubscribe = options.conversation.subscribe((event) => this.#print(event));
     this.#watch = new QuietWatch(options.conversation, finish);
-    options.output.on('error', this.#onOutputGone);
+    // Nobody reads any more.
+    options.output.on('error', () => finish());
     options.errorOutput.on('error', ignore);
-    options.input.on('data', this.#onData).on('end', this.#onInputEnd).on('error', this.#onInputEnd);
+    this.#lines = new LineInput(
+      options.input,
+      (line) => this.#takeLine(line),
+      () => this.#inputEnded(),
+    );
   }
 
   stop(): void {
-    const { input } = this.#options;
     this.#unsubscribe();
     this.#watch.stop();
-    input.off('data', this.#onData).off('end', this.#onInputEnd);
-    input.pause();
+    this.#lines.stop();
   }
 
   #print(event: SessionEvent): void {
@@ -71,19 +75,9 @@ class JsonMode implements Face {
     if (event.event === 'error') errorOutput.write(`${sentence(event.message, event.hint)}\n`);
   }
 
-  readonly #onData = (bytes: Buffer | string): void => {
-    for (const line of this.#lines.feed(Buffer.from(bytes as string))) this.#takeLine(line);
-  };
-
-  readonly #onInputEnd = (): void => {
-    for (const line of this.#lines.end()) this.#takeLine(line);
+  #inputEnded(): void {
     if (this.#options.endsWithInput) this.#watch.inputEnded();
-  };
-
-  /** Nobody reads any more. */
-  readonly #onOutputGone = (): void => {
-    this.#finish();
-  };
+  }
 
   #takeLine(line: InputLine): void {
     if (this.#quitting || (line.kind === 'text' && line.text.trim() === '')) return;

@@ -15,7 +15,8 @@ import {
   formatRate,
   receiptSign,
 } from './format.js';
-import { type InputLine, LineSplitter } from './line-splitter.js';
+import { LineInput } from './line-input.js';
+import type { InputLine } from './line-splitter.js';
 import type { LiveOutput } from './live-printer.js';
 import { newPainter, type Painter } from './paint.js';
 import { QuietWatch } from './quiet-watch.js';
@@ -56,7 +57,7 @@ class LineMode implements Face {
   readonly #connection: ConnectionTracker;
   readonly #watch: QuietWatch;
   readonly #unsubscribe: () => void;
-  readonly #lines = new LineSplitter();
+  readonly #lines: LineInput;
   readonly #lastProgressMs = new Map<string, number>();
   #lastOwnId: string | undefined;
   #lastDay = '';
@@ -76,15 +77,17 @@ class LineMode implements Face {
     this.#unsubscribe = conversation.subscribe((event) => this.#show(event));
     this.#watch = new QuietWatch(conversation, finish);
     output.on('error', finish);
-    input.on('data', this.#onData).on('end', this.#onInputEnd).on('error', this.#onInputEnd);
+    this.#lines = new LineInput(
+      input,
+      (line) => this.#takeLine(line),
+      () => this.#watch.inputEnded(),
+    );
   }
 
   stop(): void {
-    const { input } = this.#options;
     this.#unsubscribe();
     this.#watch.stop();
-    input.off('data', this.#onData).off('end', this.#onInputEnd);
-    input.pause();
+    this.#lines.stop();
   }
 
   #show(event: SessionEvent): void {
@@ -173,15 +176,6 @@ class LineMode implements Face {
   #write(row: Row): void {
     if (this.#options.output.writable) this.#options.output.write(`${this.#paint(row)}\n`);
   }
-
-  readonly #onData = (bytes: Buffer | string): void => {
-    for (const line of this.#lines.feed(Buffer.from(bytes as string))) this.#takeLine(line);
-  };
-
-  readonly #onInputEnd = (): void => {
-    for (const line of this.#lines.end()) this.#takeLine(line);
-    this.#watch.inputEnded();
-  };
 
   #takeLine(line: InputLine): void {
     if (line.kind === 'notUtf8') this.#say(problemLines('That line is not UTF-8', 'Nothing was sent.'));
