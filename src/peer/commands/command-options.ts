@@ -32,3 +32,33 @@ export const TALK_OPTIONS = {
   'passphrase-file': PASSPHRASE_FILE_OPTION,
   home: HOME_OPTION,
 } as const;
+
+/** TALK_OPTIONS as they stand on a command line. */
+export interface ConnectionWords {
+  json?: boolean | undefined;
+  timeout?: string | undefined;
+  paths?: string | undefined;
+  noHostCandidates?: boolean | undefined;
+  noPortMapping?: boolean | undefined;
+  mediatorKey?: string | undefined;
+  passphraseFile?: string | undefined;
+  home?: string | undefined;
+}
+
+/** The same, without the negations and with nothing left out. */
+export interface ConnectionArguments {
+  json: boolean;
+  timeout: string | undefined;
+  paths: string | undefined;
+  hostCandidates: boolean;
+  portMapping: boolean;
+  mediatorKey: string | undefined;
+  passphraseFile: string | undefined;
+  home: string | undefined;
+}
+
+export function connectionArguments(words: ConnectionWords): ConnectionArguments {
+  const { json = false, timeout, paths, noHostCandidates, noPortMapping, mediatorKey, passphraseFile, home } = words;
+  const allowed = { hostCandidates: !noHostCandidates, portMapping: !noPortMapping };
+  return { json, timeout, paths, ...allowed, mediatorKey, passphraseFile, home };
+}

@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { TALK_OPTIONS, WHOM_OPTIONS } from './command-options.js';
+import { connectionArguments, TALK_OPTIONS, WHOM_OPTIONS } from './command-options.js';
 import type { DoctorTarget } from './doctor-options.js';
 import { type Declare, usageError } from './work.js';
 
@@ -15,12 +15,9 @@ interface DoctorWords {
 export const declareDoctorCommand: Declare = (parser, choose) =>
   parser.command('doctor [whom..]', 'find out what keeps two people from meeting', declareDoctor, (words) => {
     const target = targetOf(words);
-    const { json = false, timeout, paths, home, mediatorKey, passphraseFile } = words;
-    const hide = { hostCandidates: !words.noHostCandidates, portMapping: !words.noPortMapping };
     choose(async (environment) => {
       const { prepareDoctor } = await import('./doctor-options.js');
-      const options = { target, json, timeout, paths, home, mediatorKey, passphraseFile, ...hide };
-      const prepared = await prepareDoctor(options, environment);
+      const prepared = await prepareDoctor({ target, ...connectionArguments(words) }, environment);
       return (await import('./doctor.js')).doctor(prepared);
     });
   });

@@ -11,6 +11,7 @@ import { mediatorJudge } from '../mediator/judge.js';
 import { SessionLock } from '../session/journal/session-lock.js';
 import { displayName } from '../settings/contact.js';
 import { standardStreams } from '../ui/output.js';
+import type { ConnectionArguments } from './command-options.js';
 import type { Environment } from './environment.js';
 import { keyOptions, warnOfDemoKey } from './key-options.js';
 import { openHome } from './open-home.js';
@@ -21,16 +22,8 @@ import { meetContact } from './whom.js';
 export type DoctorTarget = { contact: string } | { host: string; port: string; keys: string; peer: string | undefined };
 
 /** The command line's words, as they stand there. */
-export interface DoctorArguments {
+export interface DoctorArguments extends ConnectionArguments {
   target: DoctorTarget;
-  json: boolean;
-  timeout: string | undefined;
-  paths: string | undefined;
-  hostCandidates: boolean;
-  portMapping: boolean;
-  home: string | undefined;
-  mediatorKey: string | undefined;
-  passphraseFile: string | undefined;
 }
 
 export interface DoctorOptions {

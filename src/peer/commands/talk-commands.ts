@@ -1,18 +1,10 @@
 import type { Argv } from 'yargs';
-import { TALK_OPTIONS, WHOM_OPTIONS } from './command-options.js';
+import { type ConnectionWords, connectionArguments, TALK_OPTIONS, WHOM_OPTIONS } from './command-options.js';
 import type { Purpose, TalkArguments } from './talk-options.js';
 import { type Declare, usageError, type Work } from './work.js';
 
-interface TalkWords {
-  json?: boolean | undefined;
+interface TalkWords extends ConnectionWords {
   plain?: boolean | undefined;
-  timeout?: string | undefined;
-  paths?: string | undefined;
-  noHostCandidates?: boolean | undefined;
-  noPortMapping?: boolean | undefined;
-  home?: string | undefined;
-  mediatorKey?: string | undefined;
-  passphraseFile?: string | undefined;
 }
 
 interface WhomWords {
@@ -106,14 +98,10 @@ function declareReceive(parser: Argv) {
 }
 
 function talk(choose: Choose, words: TalkWords, what: { target: TalkArguments['target']; purpose: Purpose }): void {
-  const { json = false, plain = false, timeout, paths, home, mediatorKey, passphraseFile } = words;
   choose(async (environment) => {
     const { prepareTalk } = await import('./talk-options.js');
-    const path = { timeout, paths, hostCandidates: !words.noHostCandidates, portMapping: !words.noPortMapping };
-    const options = await prepareTalk(
-      { ...what, ...path, json, plain, home, mediatorKey, passphraseFile },
-      environment,
-    );
+    const { plain = false } = words;
+    const options = await prepareTalk({ ...what, plain, ...connectionArguments(words) }, environment);
     return (await import('./talk.js')).talk(options);
   });
 }

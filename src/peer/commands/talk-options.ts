@@ -10,6 +10,7 @@ import type { Contact, Home } from '../home.js';
 import { type KeyOptions, loadAnyKey } from '../keys.js';
 import { displayName } from '../settings/contact.js';
 import { standardStreams } from '../ui/output.js';
+import type { ConnectionArguments } from './command-options.js';
 import type { Environment } from './environment.js';
 import { keyOptions, warnOfDemoKey } from './key-options.js';
 import { openHome } from './open-home.js';
@@ -57,18 +58,10 @@ export interface Terminal {
 }
 
 /** The command line's words, as they stand there. */
-export interface TalkArguments {
+export interface TalkArguments extends ConnectionArguments {
   target: { contact: string } | { host: string; port: string; keys: string; peer: string };
   purpose: Purpose;
-  json: boolean;
   plain: boolean;
-  timeout: string | undefined;
-  paths: string | undefined;
-  hostCandidates: boolean;
-  portMapping: boolean;
-  home: string | undefined;
-  mediatorKey: string | undefined;
-  passphraseFile: string | undefined;
 }
 
 /**
