@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ExitCode } from '../protocol/errors.js';
+import { tolerateClosedTerminals } from '../shared/closed-terminals.js';
 import { refuseForeignEncoding } from '../shared/encoding.js';
 import { parseCommandLine } from './commands/command-line.js';
 import type { Environment } from './commands/environment.js';
@@ -8,6 +9,7 @@ import { exitAfterOutput, print, reportError, terminalColumns, tolerateClosedOut
 const argv = process.argv.slice(2);
 
 tolerateClosedOutput();
+tolerateClosedTerminals();
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, crash);
 main().then(exitAfterOutput, (error) => exitAfterOutput(reportError(error, wantsJson())));
 

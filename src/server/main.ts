@@ -5,6 +5,7 @@ import { isDemoKey } from '../protocol/demo-keys.js';
 import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
 import { sanitise, sanitiseLine } from '../protocol/sanitise.js';
+import { tolerateClosedTerminals } from '../shared/closed-terminals.js';
 import { refuseForeignEncoding } from '../shared/encoding.js';
 import { makeFolders } from '../shared/make-folders.js';
 import { withoutIds } from './coarse.js';
@@ -14,6 +15,7 @@ import { loadOrCreateKey } from './own-key.js';
 import { jsonReporter, textReporter } from './report.js';
 import { revoke } from './revoke.js';
 
+tolerateClosedTerminals();
 main().catch((error) => {
   if (!(error instanceof UserError)) throw error;
   complain(`${error.message}\n${error.hint}`);

@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sha256 } from '../peer/files/helpers/tree.js';
 import { newRsaKey } from '../support/keys.js';
 import { type Name, Pair } from '../support/pair.js';
@@ -56,6 +56,11 @@ async function openChat(name: Name, size: TmuxOptions): Promise<TmuxTerminal> {
   await runIn(terminal, ...pair.peerArguments(name));
   await terminal.waitFor('› Write to');
   return terminal;
+}
+
+function mediatorArguments() {
+  const options = ['--certs', pair.path('certs'), '--home', pair.path('another'), '--host', '127.0.0.1', '--port', '0'];
+  return ['p2p-server', options] as const;
 }
 
 /** The shell is back, the screen is the one from before, and the terminal's settings are too. */
@@ -203,6 +208,22 @@ describe.skipIf(tmuxMissing)(`the full screen${tmuxMissing ? `: ${tmuxMissing}` 
 });
 
 describe.skipIf(tmuxMissing)(`on a terminal${tmuxMissing ? `: ${tmuxMissing}` : ''}`, () => {
+  it.each(['chat', 'mediator'])('ends in good order when its terminal is closed (%s)', async (which) => {
+    const terminal = await openShell(LARGE);
+    const [program, args] = which === 'chat' ? (['p2p', pair.peerArguments('alice')] as const) : mediatorArguments();
+    const words = [process.execPath, programFile(program), ...args].map((word) => `'${word}'`);
+    // The shell lives to tell of it; its programs are hung up on all the same.
+    writeFileSync(pair.path('closed'), `trap '' HUP\n${words.join(' ')}\necho $? >ended\n`);
+    await enter(terminal, 'sh closed');
+    await terminal.waitFor(which === 'chat' ? '› Write to' : 'listening');
+    terminals.splice(terminals.indexOf(terminal), 1);
+    await terminal.close();
+    await vi.waitUntil(() => existsSync(pair.path('ended')) && readFileSync(pair.path('ended'), 'utf8') !== '', {
+      timeout: 20_000,
+    });
+    expect(readFileSync(pair.path('ended'), 'utf8')).toBe('0\n');
+  });
+
   it('a passphrase is asked for until it is right, and never shown', async () => {
     const key = newRsaKey();
     const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'swordfish' });

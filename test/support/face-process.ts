@@ -6,6 +6,7 @@
 import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
 import { openFullScreen } from '../../src/peer/ui/full-screen.js';
+import { tolerateClosedTerminals } from '../../src/shared/closed-terminals.js';
 import { type Script, ScriptedConversation } from './scripted-conversation.js';
 
 export interface FaceProcessOptions {
@@ -15,6 +16,7 @@ export interface FaceProcessOptions {
   cwd?: string;
 }
 
+tolerateClosedTerminals();
 const [socketPath = '', optionsText = '{}'] = process.argv.slice(2);
 const options = JSON.parse(optionsText) as FaceProcessOptions;
 const conversation = new ScriptedConversation(options.script);
