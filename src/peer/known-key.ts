@@ -138,9 +138,14 @@ export class KnownKey {
     // It may be taking our word for the key at this very moment.
     const timer = setTimeout(() => {
       this.#notices.delete(timer);
-      if (this.#refused.has(identity)) this.#notice(identity);
+      if (this.#refused.has(identity) && !this.#isOnTheWay(identity)) this.#notice(identity);
     }, NOTICE_AFTER_MS);
     this.#notices.add(timer);
+  }
+
+  /** Between the key in use and the newest one: the peer knows us by the former, and is to follow to the latter. */
+  #isOnTheWay(identity: Identity): boolean {
+    return identity !== this.newest && this.#candidates.indexOf(identity) > this.#candidates.indexOf(this.#current);
   }
 
   /** While there is a link, it may be about to end just because the peer has followed. */

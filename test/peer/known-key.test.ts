@@ -170,11 +170,13 @@ describe('somebody who has another key', () => {
 
   it('stays with the old one, and hears why, while the mediator does not admit the new one', async () => {
     const running = await startMediator([alice, bob]);
-    const [one, other] = [new Person(running.port, bob, alice, alice2), new Person(running.port, alice, bob)];
+    const [one, other] = [new Person(running.port, bob, alice, alice2, alice3), new Person(running.port, alice, bob)];
     one.start();
     other.start();
     expect(await one.sees('error')).toMatchObject({ code: 4, message: expect.stringContaining('new key yet') });
     await talk(one, other, 'by the old key');
+    // Of the one in between, which the mediator never knew, there is nothing to say.
+    expect(one.events.filter(({ event }) => event === 'error')).toHaveLength(1);
     expect(other.events.some(({ event }) => event === 'succession')).toBe(false);
     expect(one.fatal).toEqual([]);
   });
