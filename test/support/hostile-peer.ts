@@ -118,14 +118,19 @@ export class HostilePeer {
   /** The session's link, activated as an honest peer does. */
   static async join(stage: HostileStage, held: Partial<Held> = {}): Promise<HostilePeer> {
     const peer = await HostilePeer.link(stage);
-    if (stage.role === 'client') {
-      const { epoch } = await peer.next('activate');
-      peer.send({ kind: 'activated', epoch, held: peer.held(held) });
-    } else {
-      peer.activate(held);
-      await peer.next('activated');
+    try {
+      if (stage.role === 'client') {
+        const { epoch } = await peer.next('activate');
+        peer.send({ kind: 'activated', epoch, held: peer.held(held) });
+      } else {
+        peer.activate(held);
+        await peer.next('activated');
+      }
+      return peer;
+    } catch (error) {
+      peer.close();
+      throw error;
     }
-    return peer;
   }
 
   /** A further stream, to where the victim listens, with the right preface, inside TLS. */
