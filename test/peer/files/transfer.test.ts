@@ -17,6 +17,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkManifest, type LocalManifest, readManifest } from '../../../src/peer/files/manifest.js';
 import type { Receiving } from '../../../src/peer/files/receiving.js';
 import type { Sending } from '../../../src/peer/files/sending.js';
+import { wholeMs } from '../../../src/peer/files/whole-ms.js';
 import { DATA_CHUNK_BYTES } from '../../../src/protocol/constants.js';
 import { openSending, reader } from './helpers/open-sending.js';
 import type { OwnPiece } from './helpers/pieces.js';
@@ -48,8 +49,8 @@ function attributesBelow(base: string): Record<string, string> {
   const paths = Object.keys(survey(base)).map((path) => path.replace(/\/$/, ''));
   return Object.fromEntries(
     paths.map((path) => {
-      const { mode, mtimeMs } = lstatSync(join(base, path));
-      return [path, `${(mode & 0o7777).toString(8)} ${Math.floor(mtimeMs)}`];
+      const { mode, mtimeNs } = lstatSync(join(base, path), { bigint: true });
+      return [path, `${(mode & 0o7777n).toString(8)} ${wholeMs(mtimeNs)}`];
     }),
   );
 }
