@@ -1,5 +1,6 @@
 import { newPainter, type Painter } from './paint.js';
 import { cutRow, type Row, wrapRow } from './rows.js';
+import type { Lines } from './wording.js';
 
 export interface LiveOutput extends NodeJS.WritableStream {
   isTTY?: boolean;
@@ -8,6 +9,8 @@ export interface LiveOutput extends NodeJS.WritableStream {
 
 /** Elsewhere than on a terminal a changing line is repeated this seldom. */
 const CALM_MS = 5_000;
+/** What is written at once: a write for each line takes longer than making it. */
+const WRITE_LENGTH = 64 * 1024;
 
 /** Prints lines, and one changing line below them: redrawn in place on a terminal, repeated calmly elsewhere. */
 export class LivePrinter {
@@ -26,16 +29,21 @@ export class LivePrinter {
   }
 
   line(row: Row): void {
-    const live = this.#live;
-    this.#erase();
-    this.#output.write(`${this.#paint(row)}\n`);
-    if (live) this.live(live);
+    this.#above(() => this.#output.write(`${this.#paint(row)}\n`));
   }
 
-  /** A line that a terminal gets broken between words. @param hang the columns by which what is wrapped goes in */
-  words(row: Row, hang = 0): void {
-    const rows = this.#output.isTTY ? wrapRow(row, this.columns, hang) : [row];
-    for (const each of rows) this.line(each);
+  /** Lines that a terminal gets broken between words. */
+  words({ count, hang = 0, line }: Lines): void {
+    this.#above(() => {
+      let text = '';
+      for (let index = 0; index < count; index += 1) {
+        const rows = this.#output.isTTY ? wrapRow(line(index), this.columns, hang) : [line(index)];
+        for (const row of rows) text += `${this.#paint(row)}\n`;
+        if (text.length < WRITE_LENGTH && index < count - 1) continue;
+        this.#output.write(text);
+        text = '';
+      }
+    });
   }
 
   /** Shows the changing line. */
@@ -64,6 +72,13 @@ export class LivePrinter {
   /** The changing line was a question, and the person's Enter has ended it. */
   answered(): void {
     this.#live = undefined;
+  }
+
+  #above(print: () => void): void {
+    const live = this.#live;
+    this.#erase();
+    print();
+    if (live) this.live(live);
   }
 
   /** What is over in a moment is not told at all. */

@@ -37,7 +37,7 @@ export class TransferPrinter {
   }
 
   say(lines: Lines): void {
-    for (let i = 0; i < lines.count; i += 1) this.#printer.words(lines.line(i), lines.hang);
+    this.#printer.words(lines);
   }
 
   titleOf(transfer: string): string {

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LivePrinter } from '../../../src/peer/ui/live-printer.js';
 import { span } from '../../../src/peer/ui/rows.js';
+import { linesOf } from '../../../src/peer/ui/wording.js';
 import { faceStreams } from '../../support/streams-of-face.js';
 
 function open(terminal: boolean, columns = 20) {
@@ -34,7 +35,7 @@ describe('on a terminal', () => {
 
   test('words are broken between each other, and go in', async () => {
     const { printer, text } = open(true, 10);
-    printer.words([span('one two three')], 2);
+    printer.words(linesOf([[span('one two three')]], 2));
     expect(await text()).toBe('one two\n  three\n');
   });
 
