@@ -13,6 +13,11 @@ export class ReceivingThread {
   readonly #slots = new ReceivingSlots();
   #opened = 0;
 
+  /** For whoever will soon want it open: to start takes a thread some 50 ms. */
+  start(): void {
+    this.#running();
+  }
+
   /** As Receiving.open(). */
   async open({ store, signal, ...o }: ReceivingOptions): Promise<ThreadedReceiving> {
     signal.throwIfAborted();

@@ -12,23 +12,31 @@ import { type AfterCommit, type TransferContext, transferTrouble, unknownTransfe
 /** Offers that may wait for an answer; a peer that makes more is declined. */
 const MAX_OPEN_OFFERS = 100;
 
+export interface IncomingOffersHandlers {
+  /** A manifest begins to come in. */
+  onManifest(): void;
+  onAccepted(record: TransferRecord): void;
+}
+
 /** What the peer offers, from the first part of its manifest to the person's answer. */
 export class IncomingOffers {
   readonly #context: TransferContext;
   readonly #accepting = new Set<Promise<void>>();
   readonly #defaultInto: string;
-  readonly #onAccepted: (record: TransferRecord) => void;
+  readonly #handlers: IncomingOffersHandlers;
 
-  constructor(context: TransferContext, defaultInto: string, onAccepted: (record: TransferRecord) => void) {
+  constructor(context: TransferContext, defaultInto: string, handlers: IncomingOffersHandlers) {
     this.#context = context;
     this.#defaultInto = defaultInto;
-    this.#onAccepted = onAccepted;
+    this.#handlers = handlers;
   }
 
   /** Offers from before a restart that nobody has answered yet. */
   replay(): void {
     for (const { transfer, direction, state } of this.#context.journal.transfers.unfinished()) {
-      if (direction === 'receive' && state === 'offered') this.#announce(transfer, true);
+      if (direction === 'receive' && state === 'offered') {
+        this.#announce(transfer, this.#context.journal.transfers.manifest(transfer), true);
+      }
     }
   }
 
@@ -44,7 +52,7 @@ export class IncomingOffers {
     }
     if (!record) journal.transfers.save(newRecord(transfer));
     journal.transfers.addManifest(transfer, entries);
-    return () => {};
+    return () => this.#handlers.onManifest();
   }
 
   /** Peers send one manifest after the other: what was begun before belongs to an offer that will never come. */
@@ -72,7 +80,7 @@ export class IncomingOffers {
       };
     }
     journal.transfers.save({ ...record, state: 'offered', bytes, entries: count });
-    return () => this.#announce(transfer, false);
+    return () => this.#announce(transfer, entries, false);
   }
 
   /** Why an offer is declined without asking anyone, if it is. */
@@ -118,7 +126,7 @@ export class IncomingOffers {
     });
     emit({ event: 'accepted', transfer, into: folder });
     outbox.flush();
-    this.#onAccepted(accepted);
+    this.#handlers.onAccepted(accepted);
   }
 
   decline(transfer: string): void {
@@ -138,8 +146,8 @@ export class IncomingOffers {
     return record;
   }
 
-  #announce(transfer: string, replayed: boolean): void {
-    const files = offeredFiles(this.#context.journal.transfers.manifest(transfer));
+  #announce(transfer: string, entries: readonly ManifestEntry[], replayed: boolean): void {
+    const files = offeredFiles(entries);
     this.#context.emit({ event: 'offer', transfer, files, ...(replayed && { replayed }) });
   }
 }

@@ -34,7 +34,10 @@ export class IncomingTransfers {
     this.#receivings = new OpenReceivings(context.journal, defaultInto, this.#closing.signal);
     this.#retries = new Retries(context.emit, (transfer) => this.#beginAgain(transfer));
     this.#leftOut = new LeftOut(context.emit);
-    this.offers = new IncomingOffers(context, defaultInto, (record) => this.#begin(record));
+    this.offers = new IncomingOffers(context, defaultInto, {
+      onManifest: () => this.#receivings.expect(),
+      onAccepted: (record) => this.#begin(record),
+    });
   }
 
   /** Reads what an earlier run has left of everything that was accepted. */

@@ -19,6 +19,11 @@ export class OpenReceivings {
     this.#signal = signal;
   }
 
+  /** There will soon be something to open: the thread for it starts meanwhile. */
+  expect(): void {
+    if (!this.#signal.aborted) this.#thread.start();
+  }
+
   /** Without a folder there is nothing to read or to take away, and to open the transfer would make one. */
   hasFolder(record: TransferRecord): boolean {
     return existsSync(this.#folderOf(record));

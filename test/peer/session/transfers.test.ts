@@ -546,8 +546,8 @@ describe('trouble', () => {
     await both.link({ bytesPerMs: 20_000 });
     const content = randomBytes(4 * MIB);
     const transfer = await small.session.send([source(small, 'a', content)]);
-    await great.event('offer');
     const started = new Promise<Worker>((resolve) => process.once('worker', resolve));
+    await great.event('offer');
     await great.session.accept(transfer);
     await great.event('progress');
     await (await started).terminate();
