@@ -68,7 +68,6 @@ function takeApart(
 }
 
 interface Whole extends WholeFile {
-  entry: number;
   size: number;
   /** How many it consists of. */
   steps: number;
@@ -78,7 +77,7 @@ function wholeFilesFrom(start: number, steps: readonly Step[], bytes: Buffer): W
   const files: Whole[] = [];
   for (let at = start; at < steps.length; ) {
     const file = wholeFileAt(at, steps, bytes);
-    if (!file || (files[0] && file.entry !== files[0].entry + files.length)) break;
+    if (!file) break;
     files.push(file);
     at += file.steps;
   }
@@ -101,7 +100,7 @@ function wholeFileAt(at: number, steps: readonly Step[], bytes: Buffer): Whole |
 
 /** Resolves to how many steps were carried out. */
 async function takeFiles(files: readonly Whole[], taken: Taken, receiving: Receiving): Promise<number> {
-  const received = await receiving.whole(files[0]?.entry ?? 0, files);
+  const received = await receiving.whole(files);
   taken.received.push(...received);
   let steps = 0;
   for (const file of files.slice(0, received.length)) {

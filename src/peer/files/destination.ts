@@ -12,7 +12,7 @@ import { finishFolders, removeEmptyFolders, removeTemp } from './tidying.js';
 /** The progress of a file this long is saved at once; that of shorter ones along with the next file. */
 const WORTH_SAVING_BYTES = 1024 * 1024;
 /** Whole files that are received together: one note in the journal names them all. */
-export const MAX_GROUP = 256;
+const MAX_GROUP = 256;
 
 /** One file, verified, in place and synced. */
 export interface ReceivedFile {
@@ -106,8 +106,9 @@ export class Destination {
   /** Finds out what became of announced names when a run ended, or the disk failed, in the middle of it. */
   async recover(signal: AbortSignal): Promise<void> {
     for (const placing of this.#journal.placing) {
-      const isOpen = placing.state === 'announced' && placing.entry === this.next;
-      if (isOpen && !(await this.#recoverOne(placing, signal))) return this.#journal.withdraw();
+      if (placing.state !== 'announced') continue;
+      this.#makeFoldersBefore(placing.entry);
+      if (placing.entry === this.next && !(await this.#recoverOne(placing, signal))) return this.#journal.withdraw();
     }
   }
 
@@ -124,8 +125,8 @@ export class Destination {
     const announced = { ...placing, size: entry.size };
     if (!(await finishLanding(folder, temp, announced, signal))) {
       if (!(await isComplete(folder, temp, announced, signal))) return false;
-      const wanted = this.#tree.nameOf(placing.entry);
-      putInPlace(folder, [{ temp, wanted }], ([name = '']) => this.#journal.rename(name));
+      const move = { entry: placing.entry, temp, name: this.#tree.nameOf(placing.entry) };
+      putInPlace(this.#tree, [move], () => this.#journal.rename(move.name));
     }
     this.#placed(placing.entry);
     this.#recovered.push(this.#received(placing));
@@ -140,6 +141,13 @@ export class Destination {
     }
   }
 
+  /** Those between the files of a group, which has none at the top. */
+  #makeFoldersBefore(entry: number): void {
+    while (this.next < entry && this.#entry(this.next).directory && !this.#tree.isTopLevel(this.next)) {
+      this.#makeFolder(this.next);
+    }
+  }
+
   #makeFolder(entry: number): void {
     this.#tree.make(entry);
     this.#journal.advance();
@@ -148,7 +156,7 @@ export class Destination {
   #claim(entry: number): void {
     const top = this.#tree.makeParent(entry);
     const wanted = this.#tree.nameOf(entry);
-    claimFolder(top, wanted, (name) => this.#journal.announce([{ name, sha256: '' }]));
+    claimFolder(top, wanted, (name) => this.#journal.announce([{ entry, name, sha256: '' }]));
     this.#journal.placedFolder(wanted);
   }
 
@@ -161,22 +169,18 @@ export class Destination {
 
   /** Puts the next file in place, whose sealed temporary file has this digest. */
   land(sha256: string): ReceivedFile {
-    const [file] = this.#landAll([sha256]);
+    const [file] = this.#landAll([{ entry: this.next, sha256 }]);
     if (!file) throw new Error('nothing was put in place');
     return file;
   }
 
-  /** Writes the next files, which lie in one folder and hold what their digests say, and puts them in place. */
+  /** Writes the next files, a group() which holds what its digests say, and puts them in place. */
   landWhole(files: readonly WholeFile[]): ReceivedFile[] {
-    const first = this.next;
-    const folder = this.#tree.makeParent(first);
-    for (const [index, { bytes }] of files.entries()) {
-      const place = { folder, name: this.#journal.tempName(first + index) };
-      writeWhole(place, this.#entry(first + index), bytes);
-    }
-    // After a power failure all of them are there to get the names that are announced now.
-    folder.sync();
-    return this.#landAll(files.map(({ sha256 }) => sha256));
+    // After a power failure all of them are there to get the names that are announced then.
+    this.#tree.inParents(files, (folder, { entry, bytes }) => {
+      writeWhole({ folder, name: this.#journal.tempName(entry) }, this.#entry(entry), bytes);
+    });
+    return this.#landAll(files);
   }
 
   /** The next file is not going to come. */
@@ -186,26 +190,28 @@ export class Destination {
     this.#journal.skip();
   }
 
-  /** How many of the next `count` files, none of them a folder, lie in the same one. */
-  inOneFolder(count: number): number {
-    const parent = this.#tree.parentOf(this.next);
-    let same = 1;
-    while (same < count && this.#tree.parentOf(this.next + same) === parent) same++;
-    return same;
+  /** The next files, as many as can be put in place together: the name of a folder at the top is to be found first. */
+  *group(): Generator<number, void> {
+    for (let entry = this.next, files = 0; entry < this.#entries.length && files < MAX_GROUP; entry++) {
+      if (!this.#entry(entry).directory) {
+        yield entry;
+        files++;
+      } else if (this.#tree.isTopLevel(entry)) return;
+    }
   }
 
-  #landAll(digests: readonly string[]): ReceivedFile[] {
-    const first = this.next;
-    const moves = digests.map((_, index) => ({
-      temp: this.#journal.tempName(first + index),
-      wanted: this.#tree.nameOf(first + index),
+  #landAll(files: readonly { entry: number; sha256: string }[]): ReceivedFile[] {
+    const moves = files.map(({ entry, sha256 }) => ({
+      entry,
+      temp: this.#journal.tempName(entry),
+      name: this.#tree.nameOf(entry),
+      sha256,
     }));
-    const folder = this.#tree.makeParent(first);
-    const announce = (names: string[]) =>
-      this.#journal.announce(names.map((name, index) => ({ name, sha256: digests[index] ?? '' })));
-    return putInPlace(folder, moves, announce).map((name, index) => {
-      this.#placed(first + index);
-      return this.#received({ entry: first + index, name, sha256: digests[index] ?? '' });
+    putInPlace(this.#tree, moves, () => this.#journal.announce(moves));
+    return moves.map((placed) => {
+      this.#makeFoldersBefore(placed.entry);
+      this.#placed(placed.entry);
+      return this.#received(placed);
     });
   }
 
@@ -234,10 +240,7 @@ export class Destination {
 
   /** Takes away the temporary files that there can be. */
   removeTemps(): void {
-    const end = Math.min(this.next + MAX_GROUP, this.#entries.length);
-    for (let entry = this.next; entry < end; entry++) {
-      if (!this.#entry(entry).directory) this.#removeTemp(entry);
-    }
+    for (const entry of this.group()) this.#removeTemp(entry);
   }
 
   #removeTemp(entry: number): void {
@@ -246,7 +249,8 @@ export class Destination {
 
   /** Takes away the folders made so far that hold nothing. */
   removeEmptyFolders(): void {
-    removeEmptyFolders(this.#tree, this.#entries.slice(0, this.next));
+    const last = [...this.group()].at(-1) ?? this.next;
+    removeEmptyFolders(this.#tree, this.#entries.slice(0, last));
   }
 
   /** Notes all progress and closes everything. */

@@ -2,6 +2,7 @@ import { linkSync, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync } f
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { Folder } from './folder.js';
 import { numberedName } from './local-name.js';
+import type { LocalTree } from './local-tree.js';
 import { OpenFile } from './open-file.js';
 import { CREATE } from './open-flags.js';
 import { digestOfFile } from './running-digest.js';
@@ -9,27 +10,29 @@ import { digestOfFile } from './running-digest.js';
 const FOLDER_OWNER_ONLY = 0o700;
 const FILE_OWNER_ONLY = 0o600;
 
-/** What gets a name: a complete temporary file. */
+/** What gets a name: the complete temporary file of an entry. */
 export interface Move {
+  entry: number;
   temp: string;
-  wanted: string;
+  name: string;
 }
 
 /**
- * Gives complete files their names without overwriting anything, numbering those that are taken; durable on return.
- * `announce` journals all their names before the first is tried: only free ones, so that what has an announced name after
- * a crash is ours. Returns the names.
+ * Gives complete files their names without overwriting anything, numbering those that are taken: `moves` then have what
+ * they got. `announce` journals all the names before the first is tried. Durable on return.
  */
-export function putInPlace(folder: Folder, moves: readonly Move[], announce: (names: string[]) => void): string[] {
-  const names: string[] = [];
-  for (let left = moves.map((_, index) => index); left.length > 0; ) {
-    for (const index of left) names[index] = freeName(folder, moves[index]?.wanted ?? '', false);
-    announce([...names]);
-    folder.check();
-    left = left.filter((index) => !moveTo(folder, moves[index]?.temp ?? '', names[index] ?? ''));
+export function putInPlace(tree: LocalTree, moves: readonly Move[], announce: () => void): void {
+  for (let left = moves; left.length > 0; ) {
+    announce();
+    const taken: Move[] = [];
+    tree.inParents(left, (folder, move) => {
+      folder.check();
+      if (moveTo(folder, move.temp, move.name)) return;
+      move.name = freeName(folder, tree.nameOf(move.entry), false);
+      taken.push(move);
+    });
+    left = taken;
   }
-  folder.sync();
-  return names;
 }
 
 /** Makes a folder that was not there before, with the same care. */

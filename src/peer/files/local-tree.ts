@@ -62,6 +62,16 @@ export class LocalTree {
     return this.make(this.#local(entry).parent);
   }
 
+  /** Does `job` for each entry in the folder that it lies in, which is made if missing. All that it did is durable on return. */
+  inParents<Item extends { entry: number }>(items: readonly Item[], job: (folder: Folder, item: Item) => void): void {
+    for (const [index, item] of items.entries()) {
+      const folder = this.makeParent(item.entry);
+      job(folder, item);
+      const next = items[index + 1];
+      if (!next || this.parentOf(next.entry) !== this.parentOf(item.entry)) folder.sync();
+    }
+  }
+
   close(): void {
     this.#use(TOP, this.#root);
     this.#root.close();

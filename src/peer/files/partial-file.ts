@@ -17,6 +17,7 @@ export interface TempPlace {
 
 /** A file all of whose content is here. */
 export interface WholeFile {
+  entry: number;
   bytes: Buffer;
   /** Hex. */
   sha256: string;

@@ -80,9 +80,9 @@ export class ReceiptJournal {
     return name;
   }
 
-  /** Saves that the entries from `next` on are about to get these names, and all progress before them. */
-  announce(names: readonly { name: string; sha256: string }[]): void {
-    this.#notes.placing = names.map((each, index) => ({ entry: this.next + index, ...each, state: 'announced' }));
+  /** Saves that these entries, `next` the first of them, are about to get these names, and all progress before them. */
+  announce(names: readonly { entry: number; name: string; sha256: string }[]): void {
+    this.#notes.placing = names.map(({ entry, name, sha256 }) => ({ entry, name, sha256, state: 'announced' }));
     this.#saved = false;
     this.save();
   }

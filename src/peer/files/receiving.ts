@@ -2,14 +2,14 @@ import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { ProtocolError } from '../../protocol/errors.js';
 import type { Checkpoint, ManifestEntry } from '../../protocol/messages.js';
-import { Destination, MAX_GROUP, type ReceivedFile } from './destination.js';
+import { Destination, type ReceivedFile } from './destination.js';
 import { explainDiskError } from './disk-errors.js';
 import { DigestMismatchError } from './file-errors.js';
 import type { Confinement } from './folder.js';
 import { PartialFile, type WholeFile } from './partial-file.js';
 import type { ReceiptStore } from './receipt-journal.js';
 
-export { MAX_GROUP, type ReceivedFile } from './destination.js';
+export type { ReceivedFile } from './destination.js';
 export { DigestMismatchError } from './file-errors.js';
 export type { WholeFile } from './partial-file.js';
 
@@ -156,21 +156,20 @@ export class Receiving {
   }
 
   /**
-   * write() and fileEnd() of up to MAX_GROUP files that follow each other, at a fraction of their cost: they share one
-   * note in the journal and one sync of their folder. Resolves to those in place; the others are to be handed over again.
+   * write() and fileEnd() of files that follow each other, at a fraction of their cost: they share one note in the
+   * journal and the syncs of their folders. Resolves to those in place; the others are to be handed over again.
    */
-  whole(first: number, files: readonly WholeFile[]): Promise<ReceivedFile[]> {
+  whole(files: readonly WholeFile[]): Promise<ReceivedFile[]> {
     return this.#inTurn(() => {
-      this.#expect(first);
-      for (const [index, { bytes }] of files.entries()) this.#checkWhole(first + index, bytes);
+      this.#expect(files[0]?.entry ?? this.entries.length);
+      const group = this.#groupOf(files);
       // What an earlier run left of the first one; it was resumed at 0.
       this.#partial?.close();
       this.#partial = null;
-      const group = files.slice(0, Math.min(MAX_GROUP, this.#destination.inOneFolder(files.length)));
       const wrong = group.findIndex(({ bytes, sha256 }) => hash('sha256', bytes) !== sha256);
       if (wrong === 0) {
         this.#state = 'idle';
-        throw new DigestMismatchError(this.entries[first]?.path ?? '');
+        throw new DigestMismatchError(this.entries[this.#destination.next]?.path ?? '');
       }
       return this.#orLetGo(() => this.#destination.landWhole(wrong === -1 ? group : group.slice(0, wrong)));
     });
@@ -186,10 +185,18 @@ export class Receiving {
     });
   }
 
-  #checkWhole(entry: number, bytes: Buffer): void {
-    const expected = this.entries[entry];
-    if (!expected || expected.directory) throw new ProtocolError('data of another file than the next');
-    if (bytes.length !== expected.size) throw new ProtocolError('more or less data than the manifest says');
+  /** Those that can be put in place together, all of which must be as the manifest says. */
+  #groupOf(files: readonly WholeFile[]): WholeFile[] {
+    const group: WholeFile[] = [];
+    for (const entry of this.#destination.group()) {
+      const file = files[group.length];
+      if (!file) break;
+      if (file.entry !== entry) throw new ProtocolError('data of another file than the next');
+      const isWhole = file.bytes.length === this.entries[entry]?.size;
+      if (!isWhole) throw new ProtocolError('more or less data than the manifest says');
+      group.push(file);
+    }
+    return group;
   }
 
   /** When all is in place: gives the folders their modes and times, and ends. */

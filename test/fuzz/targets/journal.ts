@@ -128,7 +128,7 @@ const receiptNotes: Target = {
     };
     const notes = new ReceiptJournal({ load: () => '', save });
     const first = kept;
-    notes.announce([{ name: 'a', sha256: '00'.repeat(32) }]);
+    notes.announce([{ entry: 0, name: 'a', sha256: '00'.repeat(32) }]);
     notes.placedFolder('b');
     return [Buffer.from(first), Buffer.from(kept)];
   },
@@ -138,7 +138,7 @@ const receiptNotes: Target = {
     orRefused(() => {
       const notes = new ReceiptJournal({ load: () => input.toString('utf8'), save: () => {} });
       notes.tempName(notes.next);
-      notes.announce([{ name: 'x', sha256: '' }]);
+      notes.announce([{ entry: notes.next, name: 'x', sha256: '' }]);
       notes.placedFolder('y');
       notes.save();
     }, UserError);

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Confinement } from '../../../src/peer/files/folder.js';
 import { type LocalManifest, readManifest } from '../../../src/peer/files/manifest.js';
-import type { ReceivedFile } from '../../../src/peer/files/receiving.js';
+import type { ReceivedFile, Receiving } from '../../../src/peer/files/receiving.js';
 import { type Compiled, compileForNode } from '../../support/compile.js';
 import type { CrashPlan } from './helpers/crashing-receiver.js';
 import { openSending, reader } from './helpers/open-sending.js';
@@ -95,19 +95,27 @@ describe('a receiver that is killed', { timeout: 180_000 }, () => {
   }
 
   async function goOn(
-    { manifest, confinement }: Pick<CrashPlan, 'manifest' | 'confinement'>,
+    plan: Pick<CrashPlan, 'manifest' | 'confinement'>,
     into: string,
     notes: string,
   ): Promise<string[]> {
-    const store = { ...memoryStore(), json: existsSync(notes) ? readFileSync(notes, 'utf8') : '' };
-    const receiving = await openReceiving(manifest.entries, into, store, confinement);
-    const sending = openSending(manifest);
+    const receiving = await openAgain(plan, into, notes);
+    const sending = openSending(plan.manifest);
     const received: ReceivedFile[] = [];
     // The link breaks whenever something has come of a file, and not yet its end.
     while (!receiving.finished) received.push(...(await run(sending, receiving, ({ kind }) => kind === 'data')).files);
     await receiving.complete();
     await sending.close();
     return [...receiving.recovered, ...received].map(({ path }) => path);
+  }
+
+  function openAgain(
+    { manifest, confinement }: Pick<CrashPlan, 'manifest' | 'confinement'>,
+    into: string,
+    notes: string,
+  ): Promise<Receiving> {
+    const store = { ...memoryStore(), json: existsSync(notes) ? readFileSync(notes, 'utf8') : '' };
+    return openReceiving(manifest.entries, into, store, confinement);
   }
 
   /** Two at a time: so many cores there are. */
@@ -138,6 +146,28 @@ describe('a receiver that is killed', { timeout: 180_000 }, () => {
       });
     },
   );
+
+  it('before any step whatever, leaves nothing that is not whole when it is discarded then', async () => {
+    const manifest = await manifestOf(files, names);
+    const plan = { manifest, confinement: kinds[0] ?? 'checked', links: true, together: true };
+    const { steps, found: whole } = await receiveTwice({ ...plan, dieBefore: 0 });
+    await forEachStep(steps ?? 0, async (dieBefore) => {
+      if (dieBefore % 5 !== 0) return;
+      const base = scratchFolder();
+      const into = join(base, 'into');
+      const notes = join(base, 'notes');
+      plant(into, taken);
+      await receive({ ...plan, into, notes, dieBefore });
+      const receiving = await openAgain(plan, into, notes);
+      await receiving.discard();
+      const left = survey(into);
+      expect(whole, `killed before step ${dieBefore}`).toMatchObject(left);
+      for (const folder of ['d (1)', 'd (1)/s', 'd (1)/empty']) {
+        const holds = Object.keys(left).some((path) => path.startsWith(`${folder}/`) && !path.endsWith('/'));
+        expect(existsSync(join(into, folder)), `${folder} when killed before step ${dieBefore}`).toBe(holds);
+      }
+    });
+  });
 
   it('before any step whatever, on a disk without hard links, overwrites and loses nothing', async () => {
     const manifest = await manifestOf(files, ['d', 'note.txt']);

@@ -19,7 +19,7 @@ export async function handTogether(
   const waiting: { entry: number; bytes: Buffer; sha256: string }[] = [];
   const handOver = async () => {
     while (waiting[0]) {
-      const done = await receiving.whole(waiting[0].entry, waiting);
+      const done = await receiving.whole(waiting);
       waiting.splice(0, done.length);
       for (const file of done) tell(file);
     }
@@ -29,8 +29,7 @@ export async function handTogether(
     parts.push(piece);
     if (piece.kind === 'data') continue;
     const data = parts.filter((part) => part.kind === 'data');
-    const follows = waiting.length === 0 || piece.entry === (waiting.at(-1)?.entry ?? 0) + 1;
-    if (piece.kind !== 'fileEnd' || !follows) await handOver();
+    if (piece.kind !== 'fileEnd') await handOver();
     if (piece.kind !== 'fileEnd') await hand(piece, receiving);
     else if (data[0] === undefined || data[0].offset === 0) {
       const bytes = Buffer.concat(data.map((each) => each.bytes));
