@@ -4,7 +4,7 @@
  * Pure: the clock is an argument, in milliseconds.
  */
 export class SendWindow {
-  readonly #minRttMs: () => number;
+  readonly #linkRttMs: () => number;
   #sent = 0;
   #consumed = 0;
   #consumedAtMs = Number.NEGATIVE_INFINITY;
@@ -12,9 +12,13 @@ export class SendWindow {
   #mark = { atMs: 0, consumed: 0 };
   #size = SMALLEST;
   #rates: { atMs: number; bytesPerMs: number }[] = [];
+  /** What was sent up to here at that time: its acknowledgement took a round trip, and what the peer needed for it. */
+  #timed: { atMs: number; sent: number } | null = null;
+  #leastMs = Number.POSITIVE_INFINITY;
 
-  constructor(minRttMs: () => number) {
-    this.#minRttMs = minRttMs;
+  /** `linkRttMs`: as the link has measured it, which may have been in a handshake that kept both sides busy. */
+  constructor(linkRttMs: () => number) {
+    this.#linkRttMs = linkRttMs;
   }
 
   /** Bytes that may be sent now. */
@@ -31,6 +35,7 @@ export class SendWindow {
     const wasIdle = this.#sent === this.#consumed && nowMs - this.#consumedAtMs > SAMPLE_MS;
     if (wasIdle) this.#mark = { atMs: nowMs, consumed: this.#consumed };
     this.#sent += bytes;
+    this.#timed ??= { atMs: nowMs, sent: this.#sent };
   }
 
   /** `total`: bytes taken in since the beginning. Returns false if the peer claims more than was sent. */
@@ -38,8 +43,17 @@ export class SendWindow {
     if (total > this.#sent) return false;
     this.#consumed = Math.max(this.#consumed, total);
     this.#consumedAtMs = nowMs;
+    if (this.#timed && this.#consumed >= this.#timed.sent) {
+      this.#leastMs = Math.min(this.#leastMs, nowMs - this.#timed.atMs);
+      this.#timed = null;
+    }
     this.#measure(nowMs);
     return true;
+  }
+
+  /** No path takes longer than the quickest acknowledgement. */
+  #minRttMs(): number {
+    return Math.min(this.#linkRttMs(), this.#leastMs);
   }
 
   #measure(nowMs: number): void {

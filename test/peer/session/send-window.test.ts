@@ -11,6 +11,8 @@ const SLICE = 64 * KIB;
 interface SimulatedPath {
   bytesPerMs: number;
   rttMs: number;
+  /** As the link has measured it; by default what it is. */
+  measuredRttMs?: number;
   /** What has arrived is taken in, and told, this often. */
   takenInEveryMs?: number;
   /** How quickly what has arrived is taken in. */
@@ -32,7 +34,7 @@ const STEP_MS = 0.25;
 
 /** A sender that always has more to send, a bottleneck, and a receiver that tells what it took in. */
 function simulate(path: SimulatedPath, forMs: number, change = (_nowMs: number) => {}): Outcome {
-  const window = new SendWindow(() => path.rttMs);
+  const window = new SendWindow(() => path.measuredRttMs ?? path.rttMs);
   const oneWay = path.rttMs / 2;
   const takenInEveryMs = path.takenInEveryMs ?? STEP_MS;
   const drain = path.drainBytesPerMs ?? 4 * MIB;
@@ -107,6 +109,12 @@ describe('SendWindow', () => {
     const outcome = simulate({ bytesPerMs: 100, rttMs: 40 }, 8_000);
     expect(outcome.largestWindow).toBe(SMALLEST);
     expect(outcome.bytesPerMs).toBeGreaterThan(95);
+  });
+
+  it('opens as fast, and no wider, when the round trip was measured while both sides were busy', () => {
+    const path = { bytesPerMs: 300_000, rttMs: 0.5, takenInEveryMs: 2, measuredRttMs: 40 };
+    expect(simulate(path, 20).largestWindow).toBeGreaterThan(3 * MIB);
+    expect(simulate(path, 4_000).largestWindow).toBeLessThan(4 * MIB);
   });
 
   it('follows a path that has become slower', () => {
