@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { DataChunk } from '../../protocol/data-frames.js';
 import { ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
@@ -31,6 +32,8 @@ export class IncomingTransfers {
 
   constructor(context: TransferContext, defaultInto: string) {
     this.#context = context;
+    // Each transfer listens to it while it is being opened, and after a break all that were accepted are.
+    setMaxListeners(0, this.#closing.signal);
     this.#receivings = new OpenReceivings(context.journal, defaultInto, this.#closing.signal);
     this.#retries = new Retries(context.emit, (transfer) => this.#beginAgain(transfer));
     this.#leftOut = new LeftOut(context.emit);

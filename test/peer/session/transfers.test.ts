@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { UserError } from '../../../src/protocol/errors.js';
 import { openFiles } from '../files/helpers/open-files.js';
 import { type Person, Talk, TwoSessions } from './two-sessions.js';
@@ -216,6 +216,20 @@ describe('a transfer', () => {
     expect(great.session.status('waiting').transfers).toEqual([
       expect.objectContaining({ ...common, direction: 'receive', name: 'a' }),
     ]);
+  });
+
+  it('may be many that are accepted at once: the person is shown no warning of the runtime', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+    await both.link();
+    const names = Array.from({ length: 20 }, (_, index) => `file ${index}`);
+    const transfers = await Promise.all(names.map((name) => small.session.send([source(small, name, name)])));
+    await great.until(() => great.all('offer').length === names.length);
+    await Promise.all(transfers.map((transfer) => great.session.accept(transfer)));
+    await Promise.all(transfers.map((transfer) => transferred(great, transfer)));
+    expect(warnings).toEqual([]);
   });
 });
 
