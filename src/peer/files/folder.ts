@@ -1,4 +1,4 @@
-import { chmodSync, constants, existsSync, lstatSync, realpathSync, utimesSync } from 'node:fs';
+import { chmodSync, constants, existsSync, lstatSync, readlinkSync, realpathSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Attributable, setAttributes } from './attributes.js';
 import { OpenFile } from './open-file.js';
@@ -36,13 +36,15 @@ function strongest(): Confinement {
 /** Linux: names are looked up in the open directory itself, so that its path no longer matters. */
 class HeldFolder implements Folder {
   readonly #open: OpenFile;
+  /** Without the link `/proc/self`, which each call would follow anew. */
+  readonly #descriptors = `/proc/${readlinkSync('/proc/self')}/fd`;
 
   constructor(open: OpenFile) {
     this.#open = open;
   }
 
   at(name: string): string {
-    return `/proc/self/fd/${this.#open.fd}/${single(name)}`;
+    return `${this.#descriptors}/${this.#open.fd}/${single(name)}`;
   }
 
   check(): void {}
