@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defaultHomeDirectory, Home } from '../../src/peer/home.js';
-import { verificationWords } from '../../src/protocol/words.js';
 import { type Compiled, compileForNode } from '../support/compile.js';
 import { contactDetails } from '../support/contacts.js';
 import { temporaryFolders } from '../support/folder.js';
@@ -21,7 +20,7 @@ describe('the folder', () => {
     const directory = join(temporaryFolder(), 'deep', 'home');
     const home = await Home.open(directory);
     home.pinMediator('m.example', 1, id);
-    const contact = home.contactFor(contactDetails('bob'));
+    const contact = home.contacts.forKeys(contactDetails('bob'));
     expect(mode(directory)).toBe('700');
     expect(mode(join(directory, 'settings.json'))).toBe('600');
     expect(mode(home.contactDirectory(contact.contactId))).toBe('700');
@@ -56,168 +55,6 @@ describe('the folder', () => {
       expect(defaultHomeDirectory(none)).toBe(join(os.homedir(), '.config', 'turbo-beep'));
     }
   });
-});
-
-describe('contacts', () => {
-  test('are found by name after being saved, by another Home too', async () => {
-    const directory = temporaryFolder();
-    const saved = (await Home.open(directory)).addContact({ ...contactDetails('bob'), name: 'bob' });
-    const home = await Home.open(directory);
-    expect(home.contactByName('bob')).toEqual(saved);
-    expect(saved).toEqual({
-      ...contactDetails('bob'),
-      name: 'bob',
-      contactId: expect.stringMatching(/^[0-9a-f]{16}$/),
-      verified: false,
-      blocked: false,
-    });
-  });
-
-  test('are found in whichever Unicode form their name is typed', async () => {
-    const home = await Home.open(temporaryFolder());
-    home.addContact({ ...contactDetails('zoe'), name: 'Zoe\u0308' });
-    expect(home.contactByName('Zo\u00eb').name).toBe('Zo\u00eb');
-  });
-
-  test('that are unknown are a user error that names what is near', async () => {
-    const home = await Home.open(temporaryFolder());
-    home.addContact({ ...contactDetails('bob'), name: 'bobby' });
-    expect(() => home.contactByName('boby')).toThrow(
-      expect.objectContaining({
-        exitCode: 2,
-        message: 'there is no contact named boby',
-        hint: expect.stringContaining('bobby'),
-      }),
-    );
-  });
-
-  test('of the same two keys are one, whose journal folder stays the same', async () => {
-    const home = await Home.open(temporaryFolder());
-    const first = home.contactFor(contactDetails('bob'));
-    expect(home.contactFor({ ...contactDetails('bob'), host: 'other.example' })).toEqual({
-      ...first,
-      host: 'other.example',
-    });
-    const named = home.addContact({ ...contactDetails('bob'), name: 'bob' });
-    expect(named.contactId).toBe(first.contactId);
-    expect(home.contactFor({ ...contactDetails('bob'), host: 'third.example' })).toEqual(named);
-    expect(home.contactFor({ ...contactDetails('bob'), ownId: id }).contactId).not.toBe(first.contactId);
-    expect(home.listContacts()).toHaveLength(2);
-  });
-
-  test('are the same when either key was followed by another, and keep the one that is followed', async () => {
-    const home = await Home.open(temporaryFolder());
-    const { contactId, ownId } = home.contactFor(contactDetails('bob'));
-    const rotated = { ...contactDetails('bob'), ownId: id };
-    expect(home.contactFor(rotated, [ownId])).toMatchObject({ contactId, ownId });
-    const newKey = contactDetails('bob, later');
-    home.updateContact(contactId, { peerId: newKey.peerId, formerPeerIds: [contactDetails('bob').peerId] });
-    expect(home.contactFor(contactDetails('bob'))).toMatchObject({ contactId, peerId: newKey.peerId });
-    expect(home.contactFor(newKey)).toMatchObject({ contactId });
-    expect(home.findContact({ ownId: id, peerId: contactDetails('bob').peerId }, [ownId])?.contactId).toBe(contactId);
-    expect(home.listContacts()).toHaveLength(1);
-    expect(home.contactFor(rotated).contactId).not.toBe(contactId);
-  });
-
-  test('whose file holds another key than before are refused, also under a later key of our own', async () => {
-    const home = await Home.open(temporaryFolder());
-    const { ownId } = home.contactFor({ ...contactDetails('bob'), peerFile: '/friends/bob.pem' });
-    const other = { ...contactDetails('somebody else'), peerFile: '/friends/bob.pem', ownId: id };
-    expect(() => home.contactFor(other, [ownId])).toThrow('has another key than before');
-  });
-
-  test('are listed by name, those without one last', async () => {
-    const home = await Home.open(temporaryFolder());
-    home.contactFor(contactDetails('nobody'));
-    for (const name of ['zoe', 'ann']) home.addContact({ ...contactDetails(name), name });
-    expect(home.listContacts().map((contact) => contact.name)).toEqual(['ann', 'zoe', null]);
-  });
-
-  test('neither share a name nor a pair of keys', async () => {
-    const home = await Home.open(temporaryFolder());
-    home.addContact({ ...contactDetails('bob'), name: 'bob' });
-    expect(() => home.addContact({ ...contactDetails('other'), name: 'bob' })).toThrow(
-      'bob has another key than before',
-    );
-    expect(() => home.addContact({ ...contactDetails('bob'), name: 'bob' })).toThrow('already a contact named bob');
-    expect(() => home.addContact({ ...contactDetails('bob'), name: 'rob' })).toThrow('already saved as bob');
-    expect(home.listContacts()).toHaveLength(1);
-  });
-
-  test('change in the fields that are named, and in no others', async () => {
-    const directory = temporaryFolder();
-    const home = await Home.open(directory);
-    const { contactId } = home.addContact({ ...contactDetails('bob'), name: 'bob' });
-    (await Home.open(directory)).updateContact(contactId, { verified: true });
-    home.updateContact(contactId, { blocked: true });
-    expect(home.contactByName('bob')).toMatchObject({ verified: true, blocked: true });
-    expect(() => home.updateContact('0'.repeat(16), {})).toThrow('removed meanwhile');
-  });
-
-  test('are gone when removed, unless a journal was begun, which waits for the same peer', async () => {
-    const home = await Home.open(temporaryFolder());
-    home.addContact({ ...contactDetails('ann'), name: 'ann' });
-    const { contactId } = home.addContact({ ...contactDetails('bob'), name: 'bob' });
-    const journal = home.contactDirectory(contactId);
-    expect(home.removeContact('ann')).toEqual({ journalKept: false });
-    expect(home.removeContact('bob')).toEqual({ journalKept: true });
-    expect(() => home.removeContact('bob')).toThrow('no contact named bob');
-    expect(existsSync(journal)).toBe(true);
-    expect(home.listContacts()).toMatchObject([{ name: null }]);
-    expect(home.addContact({ ...contactDetails('bob'), name: 'robert' }).contactId).toBe(contactId);
-  });
-});
-
-describe('a blocked key', () => {
-  const bob = contactDetails('bob');
-
-  test('is blocked under every name and with every own key, and stays so when its contact is removed', async () => {
-    const home = await Home.open(temporaryFolder());
-    home.addContact({ ...bob, name: 'bob' });
-    home.contactFor({ ...bob, ownId: id });
-    home.setBlocked(bob.peerId, true);
-    expect(home.listContacts().map(({ blocked }) => blocked)).toEqual([true, true]);
-    home.removeContact('bob');
-    expect(home.isBlocked(bob.peerId)).toBe(true);
-    expect(home.addContact({ ...bob, name: 'robert' }).blocked).toBe(true);
-    home.setBlocked(home.contactByNameOrId(bob.peerId.slice(0, 16)).peerId, false);
-    expect(home.isBlocked(bob.peerId)).toBe(false);
-  });
-
-  test('is noticed by another process within a second', async () => {
-    const directory = temporaryFolder();
-    const home = await Home.open(directory);
-    home.addContact({ ...bob, name: 'bob' });
-    const changed = new Promise<() => void>((resolve) => {
-      const stop = home.watch(() => resolve(stop));
-    });
-    (await Home.open(directory)).setBlocked(bob.peerId, true);
-    (await changed)();
-    expect(home.isBlocked(bob.peerId)).toBe(true);
-  });
-});
-
-test('a file that held another key before is refused, with the ids and words of both', async () => {
-  const home = await Home.open(temporaryFolder());
-  const peerFile = '/friends/bob.pem';
-  const before = contactDetails('bob');
-  const now = contactDetails('mallory');
-  home.contactFor({ ...before, peerFile });
-  const error = expect.objectContaining({
-    exitCode: 2,
-    message: [
-      'the file /friends/bob.pem has another key than before:',
-      `  before  ${before.peerId}`,
-      `          ${verificationWords(before.peerId).join(' ')}`,
-      `  now     ${now.peerId}`,
-      `          ${verificationWords(now.peerId).join(' ')}`,
-    ].join('\n'),
-  });
-  expect(() => home.contactFor({ ...now, peerFile })).toThrow(error);
-  expect(home.listContacts()).toHaveLength(1);
-  home.addContact({ ...now, peerFile, name: 'new' });
-  expect(home.contactFor({ ...now, peerFile }).name).toBe('new');
-  expect(home.contactFor({ ...contactDetails('carol'), peerFile: '/elsewhere.pem' }).name).toBeNull();
 });
 
 test('a mediator is pinned by host, in any case of letters, and port', async () => {
@@ -317,7 +154,7 @@ describe('several processes at once', () => {
     const directory = temporaryFolder();
     const said = await Promise.all(['a', 'b', 'c'].map((label) => write(directory, label, 40)));
     const home = await Home.open(directory);
-    const names = home.listContacts().map((contact) => contact.name);
+    const names = home.contacts.list().map((contact) => contact.name);
     expect(said.flat()).toHaveLength(120);
     expect(names).toEqual(said.flat().sort());
     for (const name of said.flat()) expect(home.pinnedMediator(name, 1)).toBe(contactDetails(name).peerId);
@@ -327,7 +164,7 @@ describe('several processes at once', () => {
     const directory = temporaryFolder();
     const killed = Array.from({ length: 6 }, (_, at) => write(directory, `killed${at}`, 1000, 5 + at));
     const [survivor, ...others] = await Promise.all([write(directory, 'survivor', 40), ...killed]);
-    const names = new Set((await Home.open(directory)).listContacts().map((contact) => contact.name));
+    const names = new Set((await Home.open(directory)).contacts.list().map((contact) => contact.name));
     expect(survivor).toHaveLength(40);
     for (const name of [...(survivor ?? []), ...others.flat()]) expect(names).toContain(name);
   });

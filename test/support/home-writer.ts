@@ -9,7 +9,7 @@ const [directory = '', label = '', count = '0'] = process.argv.slice(2);
 const home = await Home.open(directory);
 for (let number = 0; number < Number(count); number++) {
   const name = `${label}-${number}`;
-  home.addContact({ ...contactDetails(name), name });
+  home.contacts.add({ ...contactDetails(name), name });
   home.pinMediator(name, 1, contactDetails(name).peerId);
   process.stdout.write(`${name}\n`);
 }

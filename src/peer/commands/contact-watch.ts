@@ -9,11 +9,11 @@ export function watchContact(
   fail: (error: UserError) => void,
 ) {
   const look = () => {
-    const contact = home.listContacts().find((each) => each.contactId === contactId);
+    const contact = home.contacts.list().find((each) => each.contactId === contactId);
     if (contact) conversation.noteVerified(contact.verified);
     // Not the key that it began with: the person may have followed another since.
     const { id } = conversation.peer();
-    if (!home.isBlocked(id)) return;
+    if (!home.contacts.isBlocked(id)) return;
     conversation.cut();
     fail(blockedError(contact ?? { name: null, peerId: id }, home));
   };

@@ -36,7 +36,7 @@ export async function addContact(options: AddArguments, environment: Environment
   warnOfDemoKey('your own key', own.id, environment);
   warnOfDemoKey("the peer's key", peer.id, environment);
   const home = await openHome(options.home, environment);
-  const contact = home.addContact(
+  const contact = home.contacts.add(
     {
       name: options.name,
       host: options.host,
@@ -51,7 +51,8 @@ export async function addContact(options: AddArguments, environment: Environment
   );
   const name = displayName(contact);
   print(`Saved ${name}. To talk: ${home.command(name)}`);
-  if (home.isBlocked(peer.id)) print(`This key is blocked. To talk: ${home.command('contact', 'unblock', name)}`);
+  if (home.contacts.isBlocked(peer.id))
+    print(`This key is blocked. To talk: ${home.command('contact', 'unblock', name)}`);
   print('To be sure of the key, read each other the words of both: type /verify in the chat.');
   return ExitCode.done;
 }
@@ -61,7 +62,7 @@ export async function listContacts(
   environment: Environment,
 ): Promise<ExitCode> {
   const home = await openHome(options.home, environment);
-  const contacts = home.listContacts();
+  const contacts = home.contacts.list();
   if (options.json) printJson(contacts.map(toJson));
   else if (contacts.length === 0) print(`No contacts yet. To save one: ${home.command('contact', 'add', '--help')}`);
   else for (const contact of contacts) print(listLine(contact));
@@ -72,7 +73,7 @@ export async function showContact(
   options: ContactArguments & { json: boolean },
   environment: Environment,
 ): Promise<ExitCode> {
-  const contact = (await openHome(options.home, environment)).contactByName(options.name);
+  const contact = (await openHome(options.home, environment)).contacts.byName(options.name);
   if (options.json) {
     printJson({ ...toJson(contact), words: verificationWords(contact.peerId) });
     return ExitCode.done;
@@ -90,7 +91,7 @@ export async function showContact(
 
 export async function removeContact(options: ContactArguments, environment: Environment): Promise<ExitCode> {
   const home = await openHome(options.home, environment);
-  const { journalKept } = home.removeContact(options.name);
+  const { journalKept } = home.contacts.remove(options.name);
   print(`Removed ${options.name}.`);
   if (journalKept) print('What was said is kept, encrypted, and is there again if you save the same peer once more.');
   return ExitCode.done;
@@ -102,10 +103,10 @@ export async function verifyContact(
   environment: Environment,
 ): Promise<ExitCode> {
   const home = await openHome(options.home, environment);
-  const contact = home.contactByName(options.name);
+  const contact = home.contacts.byName(options.name);
   const name = displayName(contact);
   if (options.undo) {
-    home.updateContact(contact.contactId, { verified: false });
+    home.contacts.update(contact.contactId, { verified: false });
     print(`${name}'s key does not count as verified any more.`);
     return ExitCode.done;
   }
@@ -125,7 +126,7 @@ export async function verifyContact(
     print(`Nothing was changed: ${name}'s key counts as ${contact.verified ? 'verified' : 'not verified'}.`);
     return ExitCode.done;
   }
-  home.updateContact(contact.contactId, { verified: true });
+  home.contacts.update(contact.contactId, { verified: true });
   print(`${name}'s key is verified.`);
   return ExitCode.done;
 }
@@ -142,9 +143,9 @@ export async function blockContact(
   environment: Environment,
 ): Promise<ExitCode> {
   const home = await openHome(options.home, environment);
-  const contact = home.contactByNameOrId(options.name);
+  const contact = home.contacts.byNameOrId(options.name);
   const name = displayName(contact);
-  home.setBlocked(contact.peerId, options.blocked);
+  home.contacts.setBlocked(contact.peerId, options.blocked);
   const undo = home.command('contact', 'unblock', name);
   print(options.blocked ? `Blocked ${name}. To undo: ${undo}` : `${name} is no longer blocked.`);
   return ExitCode.done;

@@ -61,7 +61,7 @@ export async function prepareDoctor(words: DoctorArguments, environment: Environ
 
   const pinned = mediatorKey ?? home.pinnedMediator(host, port);
   const name = contact?.name ? displayName(contact) : 'the peer';
-  if (peer && home.isBlocked(peer.id)) throw blockedError(contact ?? { name: null, peerId: peer.id }, home);
+  if (peer && home.contacts.isBlocked(peer.id)) throw blockedError(contact ?? { name: null, peerId: peer.id }, home);
   const { hostCandidates, portMapping, json } = words;
   const patient: Patient = {
     ...{ host, port, identity, timeoutMs, paths, hostCandidates, portMapping, pinned },
@@ -100,7 +100,7 @@ async function byKey(words: Exclude<DoctorTarget, { contact: string }>, home: Ho
   const peer = words.peer === undefined ? null : await loadPeerKey(words.peer);
   const identity = await loadOwnKeys(words.keys, keys);
   if (peer) checkPeerKey(identity, peer, keys.warn);
-  const contact = peer && home.findContact({ ownId: identity.id, peerId: peer.id });
+  const contact = peer && home.contacts.find({ ownId: identity.id, peerId: peer.id });
   return { host, port, identity, peer, contact };
 }
 

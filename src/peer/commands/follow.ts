@@ -72,8 +72,8 @@ async function nothingToFollow(contact: { peerId: string; name: string | null },
 
 /** From now on the contact is this key and no other. Nobody has compared its words yet. @throws UserError */
 export function followPeer(home: Home, contactId: string, peer: PublicIdentity): void {
-  const contact = home.listContacts().find((each) => each.contactId === contactId);
-  home.updateContact(contactId, {
+  const contact = home.contacts.list().find((each) => each.contactId === contactId);
+  home.contacts.update(contactId, {
     peerId: peer.id,
     peerPem: peer.key.export({ type: 'spki', format: 'pem' }).toString(),
     formerPeerIds: [...(contact?.formerPeerIds ?? []), ...(contact ? [contact.peerId] : [])],

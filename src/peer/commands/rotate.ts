@@ -41,7 +41,7 @@ export async function rotate(options: RotateArguments, environment: Environment)
   const opening = notingPassphrase(keyOptions(options.passphraseFile, environment));
   const { text: before } = readKeyFile(file, OWN_KEYS);
   const old = await loadOwnKeys(file, opening.keys);
-  const contacts = home.listContacts().filter((contact) => isSameFile(contact.keys, file));
+  const contacts = home.contacts.list().filter((contact) => isSameFile(contact.keys, file));
   if (isUnfinished(file, old)) {
     tellWhatNext(
       file,

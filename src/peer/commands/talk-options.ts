@@ -79,7 +79,7 @@ export async function prepareTalk(words: TalkArguments, environment: Environment
       ? await meetContact(words.target.contact, await openHome(words.home, environment), keys)
       : await meetByKey(words.target, () => openHome(words.home, environment), keys);
 
-  if (whom.home.isBlocked(whom.peer.id)) throw blockedError(whom.contact, whom.home);
+  if (whom.home.contacts.isBlocked(whom.peer.id)) throw blockedError(whom.contact, whom.home);
   warnOfDemoKey('your own key', whom.own.line[0].id, environment);
   warnOfDemoKey("the peer's key", whom.peer.id, environment);
   const { json, plain, hostCandidates, portMapping } = words;

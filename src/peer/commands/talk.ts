@@ -104,9 +104,9 @@ function converse(
       },
     }),
     saveVerified: (verified) => {
-      home.updateContact(contact.contactId, { verified });
+      home.contacts.update(contact.contactId, { verified });
     },
-    onKnownAs: ({ id }) => home.updateContact(contact.contactId, { ownId: id }),
+    onKnownAs: ({ id }) => home.contacts.update(contact.contactId, { ownId: id }),
     onFollow: (followed) => followPeer(home, contact.contactId, followed),
     onFatal,
   });

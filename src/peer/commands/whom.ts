@@ -22,7 +22,7 @@ export interface Whom {
 
 /** A saved contact. @throws UserError */
 export async function meetContact(name: string, home: Home, keys: KeyOptions): Promise<Whom> {
-  const contact = home.contactByName(name);
+  const contact = home.contacts.byName(name);
   const { host, port } = contact;
   const peer = savedPeer(contact, home);
   await warnOfReplacedFile(contact, keys);
@@ -101,7 +101,7 @@ export async function meetByKey(
     peerId: peer.id,
     ownId: identity.id,
   };
-  const contact = home.contactFor(details, formerIds(words.keys, identity.id));
+  const contact = home.contacts.forKeys(details, formerIds(words.keys, identity.id));
   const own = await ownKeysFor(contact, home, identity, words.keys, keys);
   return { host, port, own, peer: presentPeer(contact, home, peer, words.peer, keys), contact, home };
 }
@@ -117,7 +117,7 @@ export async function findByKey(
   const identity = await loadOwnKeys(words.keys, keys);
   checkPeerKey(identity, peer, options.warn);
   const pair = { ownId: identity.id, peerId: peer.id };
-  const contact = home.findContact(pair, formerIds(words.keys, identity.id));
+  const contact = home.contacts.find(pair, formerIds(words.keys, identity.id));
   if (contact === null) return null;
   const own = await ownKeysFor(contact, home, identity, words.keys, keys);
   const present = presentPeer(contact, home, peer, words.peer, keys);

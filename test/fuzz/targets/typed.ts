@@ -143,7 +143,7 @@ function settings(): Target {
       writeFileSync(join(folder, 'settings.json'), input);
       const home = await Home.open(folder).catch(refused);
       if (!home) return;
-      for (const { contactId, port, peerId } of orRefused(() => home.listContacts(), UserError) ?? []) {
+      for (const { contactId, port, peerId } of orRefused(() => home.contacts.list(), UserError) ?? []) {
         ensure(/^[0-9a-f]{16}$/.test(contactId), 'a contact’s id can be a folder’s name');
         ensure(/^[0-9a-f]{64}$/.test(peerId) && port > 0 && port < 65_536, 'a contact is whole');
       }

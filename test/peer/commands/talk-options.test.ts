@@ -60,7 +60,7 @@ function prepare(more: Partial<TalkArguments> = {}) {
 /** Saves Bob, and resolves to what talk then gets by his name. */
 async function saveBob() {
   const home = await Home.open(join(folder, 'home'));
-  return home.addContact({
+  return home.contacts.add({
     name: 'bob',
     host: 'm.example',
     port: 1,
@@ -103,7 +103,7 @@ test('a saved contact stands for all four, though the file of its key is gone', 
 describe('nobody is talked to', () => {
   test('who is blocked, neither by name nor by key', async () => {
     const { contactId } = await saveBob();
-    (await Home.open(join(folder, 'home'))).updateContact(contactId, { blocked: true });
+    (await Home.open(join(folder, 'home'))).contacts.update(contactId, { blocked: true });
     for (const whom of [{ contact: 'bob' }, target]) {
       await expect(prepare({ target: whom })).rejects.toMatchObject({ exitCode: 2, message: 'bob is blocked' });
     }
@@ -121,7 +121,7 @@ describe('nobody is talked to', () => {
     const { contactId } = await saveBob();
     const home = await Home.open(join(folder, 'home'));
     for (const peerPem of ['rubbish', publicPem(newIdentity().privateKey)]) {
-      home.updateContact(contactId, { peerPem });
+      home.contacts.update(contactId, { peerPem });
       await expect(prepare({ target: { contact: 'bob' } })).rejects.toThrow('the saved key of bob is damaged');
     }
   });

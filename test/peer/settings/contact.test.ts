@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkContactName, displayName, nearNames } from '../../../src/peer/settings/contact.js';
+import { checkContactName, displayName } from '../../../src/peer/settings/contact.js';
 
 test.each(['bob', 'Bob B.', '1e3', '李', '👩‍🚀', 'a'.repeat(64), '👩'.repeat(64)])('%s is a name', (name) => {
   expect(checkContactName(name)).toBe(name.normalize('NFC'));
@@ -26,16 +26,4 @@ test.each([
 test('a contact is shown by its name, without what a terminal would obey, or by its short id', () => {
   expect(displayName({ name: 'bob\x1b[2J', peerId: 'a'.repeat(64) })).toBe('bob\ufffd[2J');
   expect(displayName({ name: null, peerId: 'a'.repeat(64) })).toBe('a'.repeat(16));
-});
-
-test('near names are those that a slip of the fingers makes, or that begin alike', () => {
-  const names = ['alice', 'bob', 'bobby', 'charlotte'];
-  expect(nearNames('Alcie', names)).toEqual([]);
-  expect(nearNames('alise', names)).toEqual(['alice']);
-  expect(nearNames('ALICE', names)).toEqual(['alice']);
-  expect(nearNames('bobb', names)).toEqual(['bob', 'bobby']);
-  expect(nearNames('charlot', names)).toEqual(['charlotte']);
-  expect(nearNames('charllote', names)).toEqual(['charlotte']);
-  expect(nearNames('xyz', names)).toEqual([]);
-  expect(nearNames('', [])).toEqual([]);
 });
