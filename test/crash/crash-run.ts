@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { survey } from '../peer/files/helpers/tree.js';
+import { attributesBelow, survey } from '../peer/files/helpers/tree.js';
 import { OTHER, Pair } from '../support/pair.js';
 import type { RunningProgram } from '../support/program.js';
 import { inspect } from './inspection.js';
@@ -250,6 +250,11 @@ class CrashRun {
         if (wrong.length > 0) {
           const which = wrong.map((name) => `${name} (${name in there ? 'is' : 'is not'} there)`);
           this.#findings.add(`${transfer} from ${sender.name} is in place wrongly: ${which.join(', ')}`);
+        }
+        const looks = attributesBelow(folder);
+        const altered = Object.keys(looks).filter((name) => looks[name] !== shipment.attributes[name]);
+        if (wrong.length === 0 && altered.length > 0) {
+          this.#findings.add(`${transfer} from ${sender.name} has other modes or times: ${altered.join(', ')}`);
         }
         shipment.landed = true;
         unpack(shipment);

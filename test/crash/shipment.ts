@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { noise, plant, survey } from '../peer/files/helpers/tree.js';
+import { attributesBelow, noise, plant, survey } from '../peer/files/helpers/tree.js';
 import type { Name } from '../support/pair.js';
 import type { Random } from './random.js';
 
@@ -14,6 +14,8 @@ export interface Shipment {
   paths: string[];
   /** What has to lie at the other side in the end. */
   tree: Record<string, string>;
+  /** Modes and times of what lies there, by path. */
+  attributes: Record<string, string>;
   files: number;
   bytes: number;
   /** Both have told that it is in place, and it was found so. */
@@ -31,6 +33,7 @@ export function pack(ref: string, from: Name, source: string, random: Random): S
     source,
     paths: readdirSync(source).map((name) => join(source, name)),
     tree: survey(source),
+    attributes: attributesBelow(source),
     files: Object.keys(content).filter((name) => !name.endsWith('/')).length,
     bytes: sizes.reduce((sum, size) => sum + size, 0),
     landed: false,

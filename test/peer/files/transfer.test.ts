@@ -1,7 +1,6 @@
 import {
   chmodSync,
   closeSync,
-  lstatSync,
   openSync,
   readdirSync,
   readSync,
@@ -17,14 +16,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkManifest, type LocalManifest, readManifest } from '../../../src/peer/files/manifest.js';
 import type { Receiving } from '../../../src/peer/files/receiving.js';
 import type { Sending } from '../../../src/peer/files/sending.js';
-import { wholeMs } from '../../../src/peer/files/whole-ms.js';
 import { DATA_CHUNK_BYTES } from '../../../src/protocol/constants.js';
 import { openSending, reader } from './helpers/open-sending.js';
 import type { OwnPiece } from './helpers/pieces.js';
 import { never, scratchFolder } from './helpers/scratch.js';
 import { smallDisk } from './helpers/small-disk.js';
 import { type MemoryStore, memoryStore, openReceiving, run } from './helpers/transfer.js';
-import { noise, plant, sha256, survey } from './helpers/tree.js';
+import { attributesBelow, noise, plant, sha256, survey } from './helpers/tree.js';
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
@@ -43,16 +41,6 @@ async function receivingOf(manifest: LocalManifest, into: string, store: MemoryS
   const receiving = await openReceiving(manifest.entries, into, store);
   onTestFinished(() => receiving.suspend());
   return receiving;
-}
-
-function attributesBelow(base: string): Record<string, string> {
-  const paths = Object.keys(survey(base)).map((path) => path.replace(/\/$/, ''));
-  return Object.fromEntries(
-    paths.map((path) => {
-      const { mode, mtimeNs } = lstatSync(join(base, path), { bigint: true });
-      return [path, `${(mode & 0o7777n).toString(8)} ${wholeMs(mtimeNs)}`];
-    }),
-  );
 }
 
 describe('a transfer from folder to folder', () => {

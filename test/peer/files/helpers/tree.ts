@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { wholeMs } from '../../../../src/peer/files/whole-ms.js';
 
 /** Paths ending in '/' are folders; the rest are files with this content. */
 export function plant(base: string, tree: Record<string, string | Buffer>): void {
@@ -24,6 +25,17 @@ export function survey(base: string): Record<string, string> {
     else found[name] = sha256(readFileSync(path));
   }
   return found;
+}
+
+/** Mode and time of every path below `base`, without the slash at the end of a folder's. */
+export function attributesBelow(base: string): Record<string, string> {
+  const paths = Object.keys(survey(base)).map((path) => path.replace(/\/$/, ''));
+  return Object.fromEntries(
+    paths.map((path) => {
+      const { mode, mtimeNs } = lstatSync(join(base, path), { bigint: true });
+      return [path, `${(mode & 0o7777n).toString(8)} ${wholeMs(mtimeNs)}`];
+    }),
+  );
 }
 
 export function sha256(content: string | Buffer): string {
