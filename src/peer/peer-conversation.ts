@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { type PublicIdentity, shortId } from '../protocol/identity.js';
 import { verificationWords } from '../protocol/words.js';
-import { Rendezvous, type RendezvousOptions } from './rendezvous.js';
+import { Rendezvous, type RendezvousOptions } from './meeting/rendezvous.js';
 import type { Conversation, HistoryLine, PathReport, PeerCard, Verification } from './session/conversation.js';
 import type { SessionEvent, StatusEvent } from './session/events.js';
 import { PeerKeys } from './session/peer-keys.js';

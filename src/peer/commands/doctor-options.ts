@@ -6,7 +6,7 @@ import { PATH_KINDS } from '../../protocol/messages.js';
 import { type Finding, failed } from '../doctor/check.js';
 import type { Patient } from '../doctor/doctor.js';
 import type { Contact, Home } from '../home.js';
-import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys.js';
+import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys/load-keys.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { SessionLock } from '../session/journal/session-lock.js';
 import { displayName } from '../settings/contact.js';

@@ -1,6 +1,6 @@
 import { ExitCode } from '../../protocol/errors.js';
 import { verificationWords } from '../../protocol/words.js';
-import { loadAnyKey } from '../keys.js';
+import { loadAnyKey } from '../keys/load-keys.js';
 import { isTerminal, print, printJson, tell, terminalColumns } from '../ui/output.js';
 import type { Environment } from './environment.js';
 import { keyOptions, warnOfDemoKey } from './key-options.js';

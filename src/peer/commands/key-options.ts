@@ -1,5 +1,5 @@
 import { isDemoKey } from '../../protocol/demo-keys.js';
-import type { KeyOptions } from '../keys.js';
+import type { KeyOptions } from '../keys/load-keys.js';
 import { warn } from '../ui/output.js';
 import { secretPrompt } from '../ui/prompt.js';
 import type { Environment } from './environment.js';

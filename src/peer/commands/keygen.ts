@@ -9,7 +9,7 @@ import { quoteForShell } from '../../protocol/shell-command.js';
 import { verificationWords } from '../../protocol/words.js';
 import { makeFolders } from '../../shared/make-folders.js';
 import { describeSystemError } from '../files/disk-errors.js';
-import { readPassphraseFile } from '../keys.js';
+import { readPassphraseFile } from '../keys/load-keys.js';
 import { writeNewFile } from '../new-file.js';
 import { print } from '../ui/output.js';
 import { secretPrompt } from '../ui/prompt.js';

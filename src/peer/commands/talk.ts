@@ -1,6 +1,6 @@
 import { type ExitCode, UserError } from '../../protocol/errors.js';
 import { shortId } from '../../protocol/identity.js';
-import { certificatesOf } from '../certificates.js';
+import { certificatesOf } from '../keys/certificates.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { PeerConversation } from '../peer-conversation.js';
 import type { Journal } from '../session/journal/journal.js';

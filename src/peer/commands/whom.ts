@@ -2,10 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
-import { formerIds, loadKeysSince, type OwnKeys, rememberPassphrase } from '../former-keys.js';
 import type { Contact, Home } from '../home.js';
-import { compareKeys } from '../key-change.js';
-import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys.js';
+import { formerIds, loadKeysSince, type OwnKeys, rememberPassphrase } from '../keys/former-keys.js';
+import { compareKeys } from '../keys/key-change.js';
+import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys/load-keys.js';
 import { displayName } from '../settings/contact.js';
 import { parseHost, parsePort, wrong } from './values.js';
 

@@ -1,6 +1,6 @@
 import { ExitCode, UserError } from '../../protocol/errors.js';
 import type { PublicIdentity } from '../../protocol/identity.js';
-import { compareKeys } from '../key-change.js';
+import { compareKeys } from '../keys/key-change.js';
 
 /**
  * Sees the mediator's key before anything is said to it, and throws to refuse it. What it returns is to be called once

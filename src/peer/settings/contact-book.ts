@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ExitCode, UserError } from '../../protocol/errors.js';
-import { changedPeerKey } from '../key-change.js';
+import { changedPeerKey } from '../keys/key-change.js';
 import { type Contact, checkContactName, displayName } from './contact.js';
 import { nearNames } from './near-names.js';
 import type { SettingsFile } from './settings-file.js';

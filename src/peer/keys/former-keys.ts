@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { ExitCode, UserError } from '../protocol/errors.js';
-import type { Identity } from '../protocol/identity.js';
-import { descentOf, InvalidSuccessionError, type Succession, successionsInPem } from '../protocol/succession.js';
-import { type KeyOptions, loadOwnKeys } from './keys.js';
+import { ExitCode, UserError } from '../../protocol/errors.js';
+import type { Identity } from '../../protocol/identity.js';
+import { descentOf, InvalidSuccessionError, type Succession, successionsInPem } from '../../protocol/succession.js';
+import { type KeyOptions, loadOwnKeys } from './load-keys.js';
 
 /** Our keys from the one that a contact knows us by to the one that we use now. */
 export interface OwnKeys {

@@ -1,4 +1,4 @@
-import { ExitCode, UserError } from '../protocol/errors.js';
+import { ExitCode, UserError } from '../../protocol/errors.js';
 import {
   hasPrivateBlock,
   type Identity,
@@ -9,8 +9,8 @@ import {
   parsePublicPem,
   UnusableKeyError,
   WrongPassphraseError,
-} from '../protocol/identity.js';
-import { quoteForShell } from '../protocol/shell-command.js';
+} from '../../protocol/identity.js';
+import { quoteForShell } from '../../protocol/shell-command.js';
 import { type KeyFile, OWN_KEYS, readKeyFile } from './key-file.js';
 
 /** Where the passphrase of an encrypted key may come from; the first that is there is used. Never from argv. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Improvement } from '../../src/peer/improvement.js';
+import { Improvement } from '../../../src/peer/meeting/improvement.js';
 
 let improvement: Improvement;
 let looks: number[];

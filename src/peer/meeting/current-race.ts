@@ -1,9 +1,9 @@
-import type { Link } from '../protocol/link.js';
-import type { Candidate, Introduction } from '../protocol/messages.js';
-import type { MediatorConnection } from './mediator/connection.js';
-import { isLoopback } from './paths/addresses.js';
-import { PATH_FACTORIES } from './paths/path-factories.js';
-import { type Attempt, Race, type RaceOptions, type RaceTerms } from './paths/race.js';
+import type { Link } from '../../protocol/link.js';
+import type { Candidate, Introduction } from '../../protocol/messages.js';
+import type { MediatorConnection } from '../mediator/connection.js';
+import { isLoopback } from '../paths/addresses.js';
+import { PATH_FACTORIES } from '../paths/path-factories.js';
+import { type Attempt, Race, type RaceOptions, type RaceTerms } from '../paths/race.js';
 
 export type CurrentRaceOptions = RaceTerms & Pick<RaceOptions, 'mapPort'>;
 

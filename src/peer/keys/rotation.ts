@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ExitCode, UserError } from '../protocol/errors.js';
-import { type Identity, parsePublicPem, UnusableKeyError } from '../protocol/identity.js';
-import { descentOf, type Succession, successionPem } from '../protocol/succession.js';
-import { makeFolders } from '../shared/make-folders.js';
+import { ExitCode, UserError } from '../../protocol/errors.js';
+import { type Identity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
+import { descentOf, type Succession, successionPem } from '../../protocol/succession.js';
+import { makeFolders } from '../../shared/make-folders.js';
+import { writePrivateFile } from '../session/journal/private-files.js';
+import { withLock } from '../settings/settings-lock.js';
 import { formerIds, formerKeyFile, formerKeysFolder, knownSuccessions } from './former-keys.js';
-import { writePrivateFile } from './session/journal/private-files.js';
-import { withLock } from './settings/settings-lock.js';
 
 /** Public keys are for everybody. */
 const READABLE = 0o644;

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { certificatesOf } from '../../src/peer/certificates.js';
-import { Journal } from '../../src/peer/session/journal/journal.js';
-import type { Identity } from '../../src/protocol/identity.js';
-import { temporaryFolders } from '../support/folder.js';
-import { newIdentity } from '../support/keys.js';
+import { certificatesOf } from '../../../src/peer/keys/certificates.js';
+import { Journal } from '../../../src/peer/session/journal/journal.js';
+import type { Identity } from '../../../src/protocol/identity.js';
+import { temporaryFolders } from '../../support/folder.js';
+import { newIdentity } from '../../support/keys.js';
 
 const temporaryFolder = temporaryFolders();
 const [mine, other] = [newIdentity(), newIdentity()];

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
-import { quoteForShell } from '../protocol/shell-command.js';
+import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { quoteForShell } from '../../protocol/shell-command.js';
 
 /** The largest key pair is 13 KiB of PEM; this leaves room for what people write around it. */
 const MAX_BYTES = 256 * 1024;

@@ -1,17 +1,17 @@
-import { LinkClosedError, UserError } from '../protocol/errors.js';
-import type { Identity, PublicIdentity } from '../protocol/identity.js';
-import type { Link } from '../protocol/link.js';
-import type { PathKind } from '../protocol/messages.js';
-import { roleOf, SUCCESSION } from '../protocol/peer-handshake.js';
-import type { OwnKeys } from './former-keys.js';
+import { LinkClosedError, UserError } from '../../protocol/errors.js';
+import type { Identity, PublicIdentity } from '../../protocol/identity.js';
+import type { Link } from '../../protocol/link.js';
+import type { PathKind } from '../../protocol/messages.js';
+import { roleOf, SUCCESSION } from '../../protocol/peer-handshake.js';
+import type { OwnKeys } from '../keys/former-keys.js';
+import type { Judge } from '../mediator/judge.js';
+import { successionOf } from '../mediator/other-keys.js';
+import type { Attempt } from '../paths/race.js';
+import type { SessionEvent } from '../session/events.js';
+import type { Journal } from '../session/journal/journal.js';
+import type { Session, SessionOptions } from '../session/session.js';
 import { KnownKey } from './known-key.js';
-import type { Judge } from './mediator/judge.js';
-import { successionOf } from './mediator/other-keys.js';
 import { Meeting } from './meeting.js';
-import type { Attempt } from './paths/race.js';
-import type { SessionEvent } from './session/events.js';
-import type { Journal } from './session/journal/journal.js';
-import type { Session, SessionOptions } from './session/session.js';
 
 /** What the search for the peer has to hear of the session. */
 export type SessionHooks = Pick<

@@ -1,5 +1,5 @@
-import { ExitCode, UserError } from '../protocol/errors.js';
-import { verificationWords } from '../protocol/words.js';
+import { ExitCode, UserError } from '../../protocol/errors.js';
+import { verificationWords } from '../../protocol/words.js';
 
 /** Two keys by their ids and words, one below the other: what a person compares when one took the other's place. */
 export function compareKeys(before: { label: string; id: string }, now: { label: string; id: string }): string {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import type { Identity } from '../protocol/identity.js';
-import type { Memory } from './session/journal/journal.js';
+import type { Identity } from '../../protocol/identity.js';
+import type { Memory } from '../session/journal/journal.js';
 
 /**
  * The certificates, in PEM, that TLS wants around our own keys. They are kept in the journal: making one takes a
@@ -19,7 +19,7 @@ async function certificateOf(identity: Identity, memory: Memory): Promise<string
   const name = `certificate ${identity.id}`;
   const kept = parse(memory.recall(name));
   if (kept?.publicKey.equals(identity.key)) return kept.toString();
-  const { selfSignedCertificate } = await import('../protocol/forge.js');
+  const { selfSignedCertificate } = await import('../../protocol/forge.js');
   const certificate = selfSignedCertificate(identity);
   memory.remember(name, certificate);
   return certificate;

@@ -1,9 +1,9 @@
-import { ExitCode, UserError } from '../protocol/errors.js';
-import type { Identity } from '../protocol/identity.js';
-import type { OwnKeys } from './former-keys.js';
-import { RefusedError } from './mediator/connection.js';
-import type { Judge } from './mediator/judge.js';
-import { OtherKeys } from './mediator/other-keys.js';
+import { ExitCode, UserError } from '../../protocol/errors.js';
+import type { Identity } from '../../protocol/identity.js';
+import type { OwnKeys } from '../keys/former-keys.js';
+import { RefusedError } from '../mediator/connection.js';
+import type { Judge } from '../mediator/judge.js';
+import { OtherKeys } from '../mediator/other-keys.js';
 
 export interface KnownKeyOptions {
   host: string;

@@ -8,10 +8,10 @@ import {
   loadOwnKeys,
   loadPeerKey,
   readPassphraseFile,
-} from '../../src/peer/keys.js';
-import { temporaryFolders } from '../support/folder.js';
-import { newIdentity, newRsaKey, privatePem, publicPem } from '../support/keys.js';
-import { asNobody } from './files/helpers/nobody.js';
+} from '../../../src/peer/keys/load-keys.js';
+import { temporaryFolders } from '../../support/folder.js';
+import { newIdentity, newRsaKey, privatePem, publicPem } from '../../support/keys.js';
+import { asNobody } from '../files/helpers/nobody.js';
 
 const temporaryFolder = temporaryFolders();
 const { privateKey, id } = newIdentity();

@@ -1,20 +1,20 @@
-import type { UserError } from '../protocol/errors.js';
-import type { Identity } from '../protocol/identity.js';
-import type { Link } from '../protocol/link.js';
-import type { Candidate, Introduction, Remember } from '../protocol/messages.js';
-import type { Succession } from '../protocol/succession.js';
-import { secureContextOf } from '../protocol/tls.js';
+import type { UserError } from '../../protocol/errors.js';
+import type { Identity } from '../../protocol/identity.js';
+import type { Link } from '../../protocol/link.js';
+import type { Candidate, Introduction, Remember } from '../../protocol/messages.js';
+import type { Succession } from '../../protocol/succession.js';
+import { secureContextOf } from '../../protocol/tls.js';
+import type { MediatorConnection } from '../mediator/connection.js';
+import type { Judge } from '../mediator/judge.js';
+import { Mediation, ReplacedError } from '../mediator/mediation.js';
+import { PortMapper } from '../paths/port-mapping/port-mapper.js';
+import type { Attempt, RaceTerms } from '../paths/race.js';
+import { ServerlessMeeting } from '../serverless/serverless-meeting.js';
+import type { SessionEvent } from '../session/events.js';
 import { CurrentRace } from './current-race.js';
 import { Improvement } from './improvement.js';
-import type { MediatorConnection } from './mediator/connection.js';
-import type { Judge } from './mediator/judge.js';
-import { Mediation, ReplacedError } from './mediator/mediation.js';
 import { MeetAgain } from './meet-again.js';
 import { NetworkWatch } from './network-watch.js';
-import { PortMapper } from './paths/port-mapping/port-mapper.js';
-import type { Attempt, RaceTerms } from './paths/race.js';
-import { ServerlessMeeting } from './serverless/serverless-meeting.js';
-import type { SessionEvent } from './session/events.js';
 
 export interface MeetingOptions {
   host: string;

@@ -1,4 +1,4 @@
-import type { PathKind } from '../protocol/messages.js';
+import type { PathKind } from '../../protocol/messages.js';
 
 /** Longer than a race takes, so that none is cut short by the next. */
 const FIRST_MS = 15_000;

@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { formerIds, formerKeyFile, formerKeysFolder, loadKeysSince } from '../../src/peer/former-keys.js';
-import { loadOwnKeys } from '../../src/peer/keys.js';
-import { isUnfinished, replaceKeyPair, writePublicFile } from '../../src/peer/rotation.js';
-import type { Identity } from '../../src/protocol/identity.js';
-import { parsePublicPem } from '../../src/protocol/identity.js';
-import { declareSuccession, successionsInPem } from '../../src/protocol/succession.js';
-import { temporaryFolders } from '../support/folder.js';
-import { newIdentity, privatePem, publicPem } from '../support/keys.js';
+import { formerIds, formerKeyFile, formerKeysFolder, loadKeysSince } from '../../../src/peer/keys/former-keys.js';
+import { loadOwnKeys } from '../../../src/peer/keys/load-keys.js';
+import { isUnfinished, replaceKeyPair, writePublicFile } from '../../../src/peer/keys/rotation.js';
+import type { Identity } from '../../../src/protocol/identity.js';
+import { parsePublicPem } from '../../../src/protocol/identity.js';
+import { declareSuccession, successionsInPem } from '../../../src/protocol/succession.js';
+import { temporaryFolders } from '../../support/folder.js';
+import { newIdentity, privatePem, publicPem } from '../../support/keys.js';
 
 const temporaryFolder = temporaryFolders();
 const [first, second, third, other] = [newIdentity(), newIdentity(), newIdentity(), newIdentity()];
