@@ -9,8 +9,6 @@ import { syncDirectory } from './session/journal/private-files.js';
 import { ContactBook } from './settings/contact-book.js';
 import { SettingsFile } from './settings/settings-file.js';
 
-export type { Contact } from './settings/contact.js';
-
 const OWNER_ONLY = 0o700;
 const JOURNALS = 'contacts';
 

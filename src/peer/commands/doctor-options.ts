@@ -5,11 +5,11 @@ import { type Identity, type PublicIdentity, shortId } from '../../protocol/iden
 import { PATH_KINDS } from '../../protocol/messages.js';
 import { type Finding, failed } from '../doctor/check.js';
 import type { Patient } from '../doctor/doctor.js';
-import type { Contact, Home } from '../home.js';
+import type { Home } from '../home.js';
 import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys/load-keys.js';
 import { mediatorJudge } from '../mediator/judge.js';
 import { SessionLock } from '../session/journal/session-lock.js';
-import { displayName } from '../settings/contact.js';
+import { type Contact, displayName } from '../settings/contact.js';
 import { standardStreams } from '../ui/output.js';
 import type { ConnectionArguments } from './command-options.js';
 import type { Environment } from './environment.js';

@@ -2,11 +2,11 @@ import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Identity, type PublicIdentity, parsePublicPem, UnusableKeyError } from '../../protocol/identity.js';
-import type { Contact, Home } from '../home.js';
+import type { Home } from '../home.js';
 import { formerIds, loadKeysSince, type OwnKeys, rememberPassphrase } from '../keys/former-keys.js';
 import { compareKeys } from '../keys/key-change.js';
 import { checkPeerKey, type KeyOptions, loadOwnKeys, loadPeerKey } from '../keys/load-keys.js';
-import { displayName } from '../settings/contact.js';
+import { type Contact, displayName } from '../settings/contact.js';
 import { parseHost, parsePort, wrong } from './values.js';
 
 /** Whom a command is about, with the keys of both. */
