@@ -98,7 +98,7 @@ export function checkPeerKey(own: Pick<PublicIdentity, 'id'>, peer: PeerKey, war
   }
   if (!peer.besidePrivate) return;
   warn(
-    `${peer.path} holds a private key, with which anybody can pass for its owner: ask them for their public.pem alone, and to change their key if they did not mean to give it away (p2p key rotate)`,
+    `${peer.path} holds a private key too, with which anybody can pass for its owner; ask them for public.pem alone, and to change that key: p2p key rotate`,
   );
 }
 
