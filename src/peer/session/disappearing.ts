@@ -14,8 +14,7 @@ import {
   takeProposal,
 } from './agreement.js';
 import type { DisappearingStatus, SessionEvent } from './events.js';
-import type { Journal } from './journal/journal.js';
-import type { AfterCommit } from './transfer-context.js';
+import type { AfterCommit, Journal } from './journal/journal.js';
 
 export interface DisappearingOptions {
   /** Now: it may be the other one after a change of keys. */

@@ -1,10 +1,9 @@
 import type { Link } from '../../protocol/link.js';
 import type { Item } from '../../protocol/messages.js';
 import type { Disappearing } from './disappearing.js';
-import type { Journal } from './journal/journal.js';
+import type { AfterCommit, Journal } from './journal/journal.js';
 import type { Texts } from './texts.js';
-import type { AfterCommit } from './transfer-context.js';
-import type { Transfers } from './transfers.js';
+import type { Transfers } from './transfers/transfers.js';
 
 export interface InboxOptions {
   journal: Journal;

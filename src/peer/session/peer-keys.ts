@@ -3,8 +3,7 @@ import type { PublicIdentity } from '../../protocol/identity.js';
 import { descentOf, InvalidSuccessionError, readSuccession, type Succession } from '../../protocol/succession.js';
 import { verificationWords } from '../../protocol/words.js';
 import type { SessionEvent } from './events.js';
-import type { Memory } from './journal/journal.js';
-import type { AfterCommit } from './transfer-context.js';
+import type { AfterCommit, Memory } from './journal/journal.js';
 
 const NOTE = 'successions';
 /** Far more keys than anybody has in a life; the bound is against a peer who means ill. */

@@ -5,7 +5,7 @@ import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
 import { describeSystemError } from '../files/disk-errors.js';
 import { collectLessOften } from './heap-growth.js';
-import { SendWindow } from './send-window.js';
+import { SendWindow } from './transfers/send-window.js';
 import { UnconsumedBytes } from './unconsumed-bytes.js';
 
 export type PipeMessage = Extract<PeerMessage, { kind: 'pipeWant' | 'pipeEnd' | 'pipeDone' }>;

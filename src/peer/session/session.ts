@@ -7,14 +7,13 @@ import { Connection } from './connection.js';
 import { Disappearing } from './disappearing.js';
 import type { SessionEvent, StatusEvent } from './events.js';
 import { Inbox } from './inbox.js';
-import type { Journal } from './journal/journal.js';
+import type { AfterCommit, Journal } from './journal/journal.js';
 import type { ContentMessage } from './links.js';
 import { Outbox } from './outbox.js';
 import type { Pipe } from './pipe.js';
 import { Streams } from './streams.js';
 import { Texts } from './texts.js';
-import type { AfterCommit } from './transfer-context.js';
-import { Transfers } from './transfers.js';
+import { Transfers } from './transfers/transfers.js';
 import { Troubles } from './trouble.js';
 
 /** No ref that a person or a program gives begins like this. */

@@ -3,7 +3,7 @@ import type { Link } from '../../protocol/link.js';
 import type { ContentMessage } from './links.js';
 import { PIPE_STREAM, type Pipe } from './pipe.js';
 import { PipeMatch } from './pipe-match.js';
-import type { Transfers } from './transfers.js';
+import type { Transfers } from './transfers/transfers.js';
 
 export type StreamMessage = Exclude<ContentMessage, { kind: 'item' | 'ack' | 'remember' }>;
 

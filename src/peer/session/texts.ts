@@ -3,9 +3,8 @@ import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Item, ItemBody } from '../../protocol/messages.js';
 import type { Disappearing } from './disappearing.js';
 import type { SessionEvent } from './events.js';
-import type { Appended, Journal } from './journal/journal.js';
+import type { AfterCommit, Appended, Journal } from './journal/journal.js';
 import type { Outbox } from './outbox.js';
-import type { AfterCommit } from './transfer-context.js';
 
 export interface TextsOptions {
   journal: Journal;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SendWindow } from '../../../src/peer/session/send-window.js';
+import { SendWindow } from '../../../src/peer/session/transfers/send-window.js';
 import { FILE_END_COST, MAX_READ_SEQUENCES, MAX_TEXT_BYTES } from '../../../src/protocol/constants.js';
 import type { ItemBody, ManifestEntry, PeerMessage } from '../../../src/protocol/messages.js';
 import { fileEntry, HandDrivenPeer, newTransferId } from './hand-driven-peer.js';

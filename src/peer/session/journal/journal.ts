@@ -17,6 +17,9 @@ export type { Appended } from './own-items.js';
 export type { PastEntry, PastTransfer } from './past.js';
 export type { TransferRecord } from './transfer-records.js';
 
+/** Done once the journal's transaction around it has been committed. */
+export type AfterCommit = () => void;
+
 const JOURNAL_ID = /^[0-9a-f]{32}$/;
 
 /**

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { MANIFEST_PART_BYTES } from '../../protocol/constants.js';
-import { ExitCode, errorMessage, UserError } from '../../protocol/errors.js';
-import type { ItemBody, ManifestEntry } from '../../protocol/messages.js';
-import { sanitiseLine } from '../../protocol/sanitise.js';
-import type { SessionEvent } from './events.js';
-import type { Journal, TransferRecord } from './journal/journal.js';
-import type { Outbox } from './outbox.js';
+import { MANIFEST_PART_BYTES } from '../../../protocol/constants.js';
+import { ExitCode, errorMessage, UserError } from '../../../protocol/errors.js';
+import type { ItemBody, ManifestEntry } from '../../../protocol/messages.js';
+import { sanitiseLine } from '../../../protocol/sanitise.js';
+import type { SessionEvent } from '../events.js';
+import type { Journal, TransferRecord } from '../journal/journal.js';
+import type { Outbox } from '../outbox.js';
 
 /** What both directions of file transfer share of the session. */
 export interface TransferContext {
@@ -13,9 +13,6 @@ export interface TransferContext {
   outbox: Outbox;
   emit(event: SessionEvent): void;
 }
-
-/** Done once the journal's transaction around it has been committed. */
-export type AfterCommit = () => void;
 
 export type TransferItem = Extract<ItemBody, { transfer: string }>;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SendWindow } from '../../../src/peer/session/send-window.js';
+import { SendWindow } from '../../../../src/peer/session/transfers/send-window.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

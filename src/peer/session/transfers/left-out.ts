@@ -1,6 +1,6 @@
-import { ExitCode, type UserError } from '../../protocol/errors.js';
-import { sanitiseLine } from '../../protocol/sanitise.js';
-import type { SessionEvent } from './events.js';
+import { ExitCode, type UserError } from '../../../protocol/errors.js';
+import { sanitiseLine } from '../../../protocol/sanitise.js';
+import type { SessionEvent } from '../events.js';
 
 /** A folder of thousands may have changed. */
 const MAX_NAMED = 5;

@@ -1,5 +1,5 @@
-import { RateEstimate } from '../files/rate.js';
-import type { SessionEvent } from './events.js';
+import { RateEstimate } from '../../files/rate.js';
+import type { SessionEvent } from '../events.js';
 
 /** The contract allows ten a second. */
 const EVERY_MS = 125;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { ManifestEntry } from '../../protocol/messages.js';
-import { ReceivingThread, type ThreadedReceiving } from '../files/receiving-thread.js';
-import type { Journal, TransferRecord } from './journal/journal.js';
+import type { ManifestEntry } from '../../../protocol/messages.js';
+import { ReceivingThread, type ThreadedReceiving } from '../../files/receiving-thread.js';
+import type { Journal, TransferRecord } from '../journal/journal.js';
 
 /** The files of accepted transfers as they are open on this disk, each transfer once, whatever link it comes over. */
 export class OpenReceivings {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Person, TwoSessions } from './two-sessions.js';
+import { type Person, TwoSessions } from '../two-sessions.js';
 
 const MIB = 1024 * 1024;
 const content = randomBytes(8 * MIB);

@@ -1,15 +1,15 @@
-import type { DataChunk } from '../../protocol/data-frames.js';
-import { ProtocolError } from '../../protocol/errors.js';
-import type { Link } from '../../protocol/link.js';
-import { sanitiseLine } from '../../protocol/sanitise.js';
-import { offeredFiles } from '../files/manifest.js';
-import type { TransferStatus } from './events.js';
+import type { DataChunk } from '../../../protocol/data-frames.js';
+import { ProtocolError } from '../../../protocol/errors.js';
+import type { Link } from '../../../protocol/link.js';
+import { sanitiseLine } from '../../../protocol/sanitise.js';
+import { offeredFiles } from '../../files/manifest.js';
+import type { TransferStatus } from '../events.js';
+import type { AfterCommit, TransferRecord } from '../journal/journal.js';
+import type { ContentMessage } from '../links.js';
 import { IncomingTransfers } from './incoming-transfers.js';
-import type { TransferRecord } from './journal/journal.js';
-import type { ContentMessage } from './links.js';
 import { OutgoingTransfers } from './outgoing-transfers.js';
 import type { FileStep } from './receiving-run.js';
-import { type AfterCommit, type TransferContext, type TransferItem, unknownTransfer } from './transfer-context.js';
+import { type TransferContext, type TransferItem, unknownTransfer } from './transfer-context.js';
 
 /** What people are told of a manifest that is not shown whole. */
 type Contents = Pick<TransferStatus, 'name' | 'files'>;

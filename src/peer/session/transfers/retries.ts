@@ -1,8 +1,8 @@
-import type { UserError } from '../../protocol/errors.js';
-import { DigestMismatchError } from '../files/file-errors.js';
-import type { SessionEvent } from './events.js';
+import type { UserError } from '../../../protocol/errors.js';
+import { DigestMismatchError } from '../../files/file-errors.js';
+import type { SessionEvent } from '../events.js';
+import { Troubles } from '../trouble.js';
 import { transferTrouble } from './transfer-context.js';
-import { Troubles } from './trouble.js';
 
 /** After a full disk, say: the next try. */
 const RETRY_MS = 5_000;

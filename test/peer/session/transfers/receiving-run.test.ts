@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { ReceivingThread } from '../../../src/peer/files/receiving-thread.js';
-import { ReceivingRun } from '../../../src/peer/session/receiving-run.js';
-import { MAX_FRAME_PEER } from '../../../src/protocol/constants.js';
-import { LinkClosedError } from '../../../src/protocol/errors.js';
-import { FramedStream } from '../../../src/protocol/framed-stream.js';
-import { Link } from '../../../src/protocol/link.js';
-import { peerCodec } from '../../../src/protocol/wire.js';
-import { socketPair } from '../../support/streams.js';
-import { aFile } from '../files/helpers/entries.js';
-import { never, scratchFolder } from '../files/helpers/scratch.js';
-import { memoryStore, TRANSFER } from '../files/helpers/transfer.js';
+import { ReceivingThread } from '../../../../src/peer/files/receiving-thread.js';
+import { ReceivingRun } from '../../../../src/peer/session/transfers/receiving-run.js';
+import { MAX_FRAME_PEER } from '../../../../src/protocol/constants.js';
+import { LinkClosedError } from '../../../../src/protocol/errors.js';
+import { FramedStream } from '../../../../src/protocol/framed-stream.js';
+import { Link } from '../../../../src/protocol/link.js';
+import { peerCodec } from '../../../../src/protocol/wire.js';
+import { socketPair } from '../../../support/streams.js';
+import { aFile } from '../../files/helpers/entries.js';
+import { never, scratchFolder } from '../../files/helpers/scratch.js';
+import { memoryStore, TRANSFER } from '../../files/helpers/transfer.js';
 
 const PIECE_BYTES = 64 * 1024;
 const PIECES = 40;

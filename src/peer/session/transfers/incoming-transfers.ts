@@ -1,17 +1,17 @@
 import { setMaxListeners } from 'node:events';
-import type { DataChunk } from '../../protocol/data-frames.js';
-import { ProtocolError, UserError } from '../../protocol/errors.js';
-import type { Link } from '../../protocol/link.js';
-import { DigestMismatchError } from '../files/file-errors.js';
-import type { ReceivedFile } from '../files/receiving.js';
+import type { DataChunk } from '../../../protocol/data-frames.js';
+import { ProtocolError, UserError } from '../../../protocol/errors.js';
+import type { Link } from '../../../protocol/link.js';
+import { DigestMismatchError } from '../../files/file-errors.js';
+import type { ReceivedFile } from '../../files/receiving.js';
+import type { AfterCommit, TransferRecord } from '../journal/journal.js';
 import { IncomingOffers } from './incoming-offers.js';
-import type { TransferRecord } from './journal/journal.js';
 import { LeftOut } from './left-out.js';
 import { OpenReceivings } from './open-receivings.js';
 import { ProgressReport } from './progress-report.js';
 import { type FileStep, ReceivingRun } from './receiving-run.js';
 import { Retries } from './retries.js';
-import { type AfterCommit, endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
+import { endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
 
 /** The files that this side has accepted, written as far as they have come, over whatever link there is. */
 export class IncomingTransfers {

@@ -1,13 +1,13 @@
 import path from 'node:path';
-import { MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES } from '../../protocol/constants.js';
-import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
-import type { ManifestEntry } from '../../protocol/messages.js';
-import { describeSystemError } from '../files/disk-errors.js';
-import { makeFolder } from '../files/make-folder.js';
-import { checkManifest, offeredFiles } from '../files/manifest.js';
-import { ensureRoom } from '../files/space.js';
-import type { TransferRecord } from './journal/journal.js';
-import { type AfterCommit, type TransferContext, transferTrouble, unknownTransfer } from './transfer-context.js';
+import { MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES } from '../../../protocol/constants.js';
+import { ExitCode, ProtocolError, UserError } from '../../../protocol/errors.js';
+import type { ManifestEntry } from '../../../protocol/messages.js';
+import { describeSystemError } from '../../files/disk-errors.js';
+import { makeFolder } from '../../files/make-folder.js';
+import { checkManifest, offeredFiles } from '../../files/manifest.js';
+import { ensureRoom } from '../../files/space.js';
+import type { AfterCommit, TransferRecord } from '../journal/journal.js';
+import { type TransferContext, transferTrouble, unknownTransfer } from './transfer-context.js';
 
 /** Offers that may wait for an answer; a peer that makes more is declined. */
 const MAX_OPEN_OFFERS = 100;

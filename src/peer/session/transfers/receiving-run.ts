@@ -1,13 +1,13 @@
-import type { DataChunk } from '../../protocol/data-frames.js';
-import { giveBackMemory } from '../../protocol/frame-memory.js';
-import type { Link } from '../../protocol/link.js';
-import type { PeerMessage } from '../../protocol/messages.js';
-import type { Step } from '../files/batch.js';
-import type { ReceivedFile } from '../files/receiving.js';
-import { type ReceivingSlot, SLOT_BYTES } from '../files/receiving-slots.js';
-import type { ThreadedReceiving } from '../files/receiving-thread.js';
-import { unpackError } from '../files/thread/crossing-error.js';
-import { keepYoungGeneration } from './heap-growth.js';
+import type { DataChunk } from '../../../protocol/data-frames.js';
+import { giveBackMemory } from '../../../protocol/frame-memory.js';
+import type { Link } from '../../../protocol/link.js';
+import type { PeerMessage } from '../../../protocol/messages.js';
+import type { Step } from '../../files/batch.js';
+import type { ReceivedFile } from '../../files/receiving.js';
+import { type ReceivingSlot, SLOT_BYTES } from '../../files/receiving-slots.js';
+import type { ThreadedReceiving } from '../../files/receiving-thread.js';
+import { unpackError } from '../../files/thread/crossing-error.js';
+import { keepYoungGeneration } from '../heap-growth.js';
 
 /** What is said of a file beside its data. */
 export type FileStep = Extract<PeerMessage, { kind: 'resume' | 'fileEnd' | 'skip' }>;

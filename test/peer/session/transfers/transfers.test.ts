@@ -16,9 +16,9 @@ import {
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { UserError } from '../../../src/protocol/errors.js';
-import { openFiles } from '../files/helpers/open-files.js';
-import { type Person, Talk, TwoSessions } from './two-sessions.js';
+import { UserError } from '../../../../src/protocol/errors.js';
+import { openFiles } from '../../files/helpers/open-files.js';
+import { type Person, Talk, TwoSessions } from '../two-sessions.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ExitCode, UserError } from '../../protocol/errors.js';
-import { sanitiseLine } from '../../protocol/sanitise.js';
-import { type LocalManifest, offeredFiles, readManifest } from '../files/manifest.js';
-import type { ReaderThread } from '../files/reader-thread.js';
-import type { Appended } from './journal/journal.js';
+import { ExitCode, UserError } from '../../../protocol/errors.js';
+import { sanitiseLine } from '../../../protocol/sanitise.js';
+import { type LocalManifest, offeredFiles, readManifest } from '../../files/manifest.js';
+import type { ReaderThread } from '../../files/reader-thread.js';
+import type { Appended } from '../journal/journal.js';
 import { manifestParts, newTransferId, type TransferContext } from './transfer-context.js';
 
 /** Of what is left out of an offer: a folder may hold thousands of links. */

@@ -1,15 +1,15 @@
-import { ExitCode, errorMessage, ProtocolError, UserError } from '../../protocol/errors.js';
-import type { Link } from '../../protocol/link.js';
-import type { ItemBody, PeerMessage, Want } from '../../protocol/messages.js';
-import { sanitiseLine } from '../../protocol/sanitise.js';
-import { SourceChangedError } from '../files/file-errors.js';
-import { ReaderThread } from '../files/reader-thread.js';
-import { Sending } from '../files/sending.js';
-import type { TransferRecord } from './journal/journal.js';
+import { ExitCode, errorMessage, ProtocolError, UserError } from '../../../protocol/errors.js';
+import type { Link } from '../../../protocol/link.js';
+import type { ItemBody, PeerMessage, Want } from '../../../protocol/messages.js';
+import { sanitiseLine } from '../../../protocol/sanitise.js';
+import { SourceChangedError } from '../../files/file-errors.js';
+import { ReaderThread } from '../../files/reader-thread.js';
+import { Sending } from '../../files/sending.js';
+import type { AfterCommit, TransferRecord } from '../journal/journal.js';
 import { LeftOut } from './left-out.js';
 import { OutgoingOffers } from './outgoing-offers.js';
 import { SendingRun } from './sending-run.js';
-import { type AfterCommit, endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
+import { endWithout, type TransferContext, transferTrouble } from './transfer-context.js';
 
 /** Each is journalled until it is acknowledged: a peer that means ill must not fill the disk by wanting what never was. */
 const MAX_SAID_GONE = 1000;

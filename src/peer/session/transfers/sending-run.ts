@@ -1,14 +1,14 @@
-import { FILE_END_COST } from '../../protocol/constants.js';
-import { DATA_HEAD_BYTES } from '../../protocol/data-frames.js';
-import { ProtocolError } from '../../protocol/errors.js';
-import type { Link } from '../../protocol/link.js';
-import type { ManifestEntry, Want } from '../../protocol/messages.js';
-import { SKIP, WHOLE_FILES } from '../../protocol/peer-handshake.js';
-import { SHA256_BYTES } from '../files/running-digest.js';
-import type { Piece, Sending } from '../files/sending.js';
-import { type WholeFileAt, wholeFilesIn } from '../files/whole-files.js';
-import type { SessionEvent } from './events.js';
-import { keepYoungGeneration } from './heap-growth.js';
+import { FILE_END_COST } from '../../../protocol/constants.js';
+import { DATA_HEAD_BYTES } from '../../../protocol/data-frames.js';
+import { ProtocolError } from '../../../protocol/errors.js';
+import type { Link } from '../../../protocol/link.js';
+import type { ManifestEntry, Want } from '../../../protocol/messages.js';
+import { SKIP, WHOLE_FILES } from '../../../protocol/peer-handshake.js';
+import { SHA256_BYTES } from '../../files/running-digest.js';
+import type { Piece, Sending } from '../../files/sending.js';
+import { type WholeFileAt, wholeFilesIn } from '../../files/whole-files.js';
+import type { SessionEvent } from '../events.js';
+import { keepYoungGeneration } from '../heap-growth.js';
 import { ProgressReport } from './progress-report.js';
 import { SendWindow } from './send-window.js';
 
