@@ -54,13 +54,18 @@ export class SettingsFile {
     return () => unwatchFile(path, onChange);
   }
 
-  /** `change` alters the settings it is given, which are those of this moment; throwing leaves the file as it was. */
+  /**
+   * `change` alters the settings it is given, which are those of this moment; throwing leaves the file as it was, and so
+   * does altering nothing: most starts do, and would wait for the disk.
+   */
   change<T>(change: (settings: Settings) => T): T {
     const { path } = this.#conf;
     return explain(path, () =>
       withLock(`${path}.lock`, () => {
         const settings = this.read();
+        const before = JSON.stringify(settings);
         const result = change(settings);
+        if (JSON.stringify(settings) === before) return result;
         this.#conf.store = settings;
         // The file itself is synced by then; without its name, a power cut would take the contacts' journals with it.
         syncDirectory(dirname(path));

@@ -48,6 +48,23 @@ test('a change sees what another wrote a moment ago, and returns what it likes',
   ]);
 });
 
+test('a change that alters nothing writes nothing', async () => {
+  const directory = temporaryFolder();
+  const file = await SettingsFile.open(directory);
+  const pin = (id: string) =>
+    file.change(({ mediators }) => {
+      mediators['a:1'] = id;
+    });
+  // Each writing puts another file in its place.
+  const written = () => statSync(join(directory, 'settings.json'), { bigint: true }).ino;
+  pin('a'.repeat(64));
+  const before = written();
+  pin('a'.repeat(64));
+  expect(written()).toBe(before);
+  pin('b'.repeat(64));
+  expect(written()).not.toBe(before);
+});
+
 test('a change that fails, or makes something that is no setting, leaves all as it was', async () => {
   const file = await SettingsFile.open(temporaryFolder());
   file.change(({ mediators }) => {
