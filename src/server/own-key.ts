@@ -82,12 +82,6 @@ async function warnIfOthersMayRead(file: string, warn: (text: string) => void): 
 }
 
 function unusable(message: string, cause?: unknown): UserError {
-  return new UserError(
-    ExitCode.usage,
-    message,
-    'Check the path and its permissions, or name another with --key FILE.',
-    {
-      cause,
-    },
-  );
+  const hint = 'Check the path and its permissions, or name another with --key FILE, or another --home DIR.';
+  return new UserError(ExitCode.usage, message, hint, { cause });
 }
