@@ -100,6 +100,8 @@ async function exchangeProofs(
   };
   const mine = peerTranscript({ signer: role, ...connection });
   const theirs = peerTranscript({ signer: role === 'client' ? 'server' : 'client', ...connection });
+  // The client's last words of TLS leave with the end of this turn: then both sides sign at the same time.
+  if (role === 'client') await new Promise(setImmediate);
   framed.send({ kind: 'proof', signature: signPss(identity.privateKey, mine) });
   const proof = await framed.next(signal);
   if (proof.kind !== 'proof') throw new ProtocolError(`${proof.kind} before the proof`);
