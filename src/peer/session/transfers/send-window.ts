@@ -71,8 +71,11 @@ export class SendWindow {
 
 /** What may wait in the network's buffers, at the path's rate. */
 const QUEUE_MS = 80;
-/** On the fastest paths more would only wait in the receiver's memory. */
-const LARGEST_QUEUE = 3 * 1024 * 1024;
+/**
+ * On the fastest paths this is less. Much of it waits in the kernel's buffers: with less, two processes on a busy machine
+ * wait for each other's turns.
+ */
+const LARGEST_QUEUE = 8 * 1024 * 1024;
 const SMALLEST = 96 * 1024;
 const LARGEST = 16 * 1024 * 1024;
 const SAMPLE_MS = 5;

@@ -113,8 +113,8 @@ describe('SendWindow', () => {
 
   it('opens as fast, and no wider, when the round trip was measured while both sides were busy', () => {
     const path = { bytesPerMs: 300_000, rttMs: 0.5, takenInEveryMs: 2, measuredRttMs: 40 };
-    expect(simulate(path, 20).largestWindow).toBeGreaterThan(3 * MIB);
-    expect(simulate(path, 4_000).largestWindow).toBeLessThan(4 * MIB);
+    expect(simulate(path, 20).largestWindow).toBeGreaterThan(8 * MIB);
+    expect(simulate(path, 4_000).largestWindow).toBeLessThan(10 * MIB);
   });
 
   it('follows a path that has become slower', () => {
@@ -189,5 +189,5 @@ describe('SendWindow', () => {
 });
 
 function wantedOn({ bytesPerMs, rttMs }: SimulatedPath): number {
-  return bytesPerMs * rttMs + Math.min(bytesPerMs * 80, 3 * MIB);
+  return bytesPerMs * rttMs + Math.min(bytesPerMs * 80, 8 * MIB);
 }
