@@ -4,6 +4,7 @@ import { ProtocolError, UserError } from '../../../protocol/errors.js';
 import type { Link } from '../../../protocol/link.js';
 import { DigestMismatchError } from '../../files/file-errors.js';
 import type { ReceivedFile } from '../../files/receiving.js';
+import { keepYoungGeneration } from '../heap-growth.js';
 import type { AfterCommit, TransferRecord } from '../journal/journal.js';
 import { IncomingOffers } from './incoming-offers.js';
 import { LeftOut } from './left-out.js';
@@ -142,6 +143,7 @@ export class IncomingTransfers {
     const entries = journal.transfers.manifest(transfer);
     const receiving = await this.#receivings.open(record, entries);
     if (link !== this.#link || link.closed) return;
+    keepYoungGeneration(record.bytes / entries.length);
     const progress = new ProgressReport(transfer, record.bytes, this.#context.emit);
     const leftOut = new Set<number>();
     const nameOf = (entry: number) => entries[entry]?.path ?? '';

@@ -7,7 +7,6 @@ import type { ReceivedFile } from '../../files/receiving.js';
 import { type ReceivingSlot, SLOT_BYTES } from '../../files/receiving-slots.js';
 import type { ThreadedReceiving } from '../../files/receiving-thread.js';
 import { unpackError } from '../../files/thread/crossing-error.js';
-import { keepYoungGeneration } from '../heap-growth.js';
 
 /** What is said of a file beside its data. */
 export type FileStep = Extract<PeerMessage, { kind: 'resume' | 'fileEnd' | 'skip' }>;
@@ -67,7 +66,6 @@ export class ReceivingRun {
   /** Says what is wanted; the sender streams from there. */
   async start(): Promise<void> {
     const { entry, checkpoints } = await this.#receiving.want();
-    keepYoungGeneration();
     if (this.#stopped) return;
     for (const file of this.#receiving.recovered) this.#handlers.onFile(file);
     if (this.#receiving.finished) return this.#complete();

@@ -30,6 +30,7 @@ export class SendingRun {
   readonly #progress: ProgressReport;
   readonly #onSkip: (file: string, why: Error) => void;
   readonly #maySkip: boolean;
+  readonly #meanFileBytes: number;
   readonly #stopping = new AbortController();
   #base = 0;
   #sent = 0;
@@ -65,6 +66,7 @@ export class SendingRun {
     this.#onSkip = o.onSkip;
     const files = o.sending.entries.filter(({ directory }) => !directory);
     this.#maySkip = files.length > 1 && o.link.facts.hello.features.includes(SKIP);
+    this.#meanFileBytes = o.total / files.length;
     this.#window = new SendWindow(() => o.link.minRttMs);
     this.#progress = new ProgressReport(this.transfer, o.total, o.emit);
   }
@@ -124,7 +126,7 @@ export class SendingRun {
     if (piece.kind !== 'skip') this.#entry = piece.entry;
     switch (piece.kind) {
       case 'resume':
-        keepYoungGeneration();
+        keepYoungGeneration(this.#meanFileBytes);
         this.#at = piece.offset;
         this.#base = piece.offset + this.#entries.slice(0, piece.entry).reduce((sum, { size }) => sum + size, 0);
         this.#link.send({ kind: 'resume', stream, entry: piece.entry, offset: piece.offset });
