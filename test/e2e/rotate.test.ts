@@ -155,7 +155,7 @@ it('two who change keys at once follow each other', async () => {
 }, 180_000);
 
 it('a mediator that does not follow keeps the old key in use, until its operator adds the new public.pem', async () => {
-  await pair.startMediator();
+  const mediator = await pair.startMediator();
   await befriend();
   const next = await rotate('alice');
   const { alice, bob } = await bothTalk();
@@ -163,6 +163,7 @@ it('a mediator that does not follow keeps the old key in use, until its operator
   await tell(alice, bob, 'by the old key');
   expect(bob.events.some(({ event }) => event === 'succession')).toBe(false);
   copyFileSync(pair.path('alice', 'public.pem'), pair.path('certs', 'alice-new.pem'));
+  await mediator.next('keys');
   for (const person of [alice, bob]) person.send({ command: 'quit' });
   await Promise.all([alice.exited, bob.exited]);
   const later = await bothTalk();
@@ -170,10 +171,11 @@ it('a mediator that does not follow keeps the old key in use, until its operator
 }, 180_000);
 
 it('where the mediator admits only the new key, the new public.pem brings the two together again', async () => {
-  await pair.startMediator();
+  const mediator = await pair.startMediator();
   await befriend();
   const next = await rotate('alice');
   copyFileSync(pair.path('alice', 'public.pem'), pair.path('certs', 'alice.pem'));
+  await mediator.next('keys');
   const wrong = await run(['contact', 'follow', 'alice', pair.path('carol', 'public.pem'), ...home('bob')]);
   expect(wrong).toMatchObject({
     code: 2,
