@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { closeSync, lstatSync, openSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync } from 'node:fs';
+import { sep } from 'node:path';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
 import { describeSystemError } from './disk-errors.js';
 import { READ_ONLY } from './open-flags.js';
 import type { Step } from './turns.js';
 import { wholeMs } from './whole-ms.js';
+
+const OWNER_READS = 0o400;
 
 /** An entry of the manifest, or the manifest path of what cannot be sent. */
 export type Walked = ManifestEntry | { skipped: string };
@@ -31,10 +33,11 @@ function* contents(source: string, entry: ManifestEntry): Generator<Step<Walked>
   const sorted = names.filter((name) => isUtf8(name)).map((name) => name.toString());
   for (const name of sorted.sort()) {
     const path = `${entry.path}/${name}`;
-    const inside = inspect(join(source, name), path);
+    const local = source + (source.endsWith(sep) ? '' : sep) + name;
+    const inside = inspect(local, path);
     if (inside === 'unsendable') yield { skipped: path };
     else if (inside === 'vanished') yield null;
-    else yield* contents(join(source, name), inside);
+    else yield* contents(local, inside);
   }
 }
 
@@ -52,7 +55,7 @@ function inspect(source: string, path: string): ManifestEntry | 'unsendable' | '
     const found = lstatSync(source, { bigint: true });
     const directory = found.isDirectory();
     if (!directory && !found.isFile()) return 'unsendable';
-    if (!directory) closeSync(openSync(source, READ_ONLY));
+    if (!directory && !ownerMayRead(found)) closeSync(openSync(source, READ_ONLY));
     const { size, mode, mtimeNs } = found;
     return {
       path,
@@ -65,6 +68,14 @@ function inspect(source: string, path: string): ManifestEntry | 'unsendable' | '
     if (errorCode(error) === 'ENOENT') return 'vanished';
     throw unreadable(source, error);
   }
+}
+
+/**
+ * That we may, being the owner. Whatever else it may hang on is found out by opening the file, which takes as long as all
+ * other looks at it; what is refused in spite of this is left out when its turn comes.
+ */
+function ownerMayRead({ uid, mode }: BigIntStats): boolean {
+  return Number(uid) === process.geteuid?.() && (Number(mode) & OWNER_READS) !== 0;
 }
 
 export function unreadable(path: string, cause: unknown): UserError {
