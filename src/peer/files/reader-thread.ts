@@ -2,6 +2,9 @@ import type { ReaderCalls } from './reader-worker.js';
 import { Thread } from './thread/thread.js';
 import type { Walked } from './walk.js';
 
+/** So that a walk goes on while whoever wants it is busy, and what others want to read need not wait for long. */
+const TURNS_AHEAD = 3;
+
 let numbers = 0;
 
 /** For a sending, a stream or a walk in the thread. */
@@ -28,11 +31,19 @@ export class ReaderThread {
     const number = newNumber();
     try {
       await thread.call('walk', number, source, path);
-      for (let ended = false; !ended; ) {
-        const turn = await thread.call('walkOn', number);
+      const walkOn = () => {
+        const turn = thread.call('walkOn', number);
+        // Met when it is waited for, if it still is.
+        turn.catch(() => {});
+        return turn;
+      };
+      const turns = Array.from({ length: TURNS_AHEAD }, walkOn);
+      for (const turn of turns) {
+        const { found, ended } = await turn;
         signal.throwIfAborted();
-        yield turn.found;
-        ended = turn.ended;
+        yield found;
+        if (ended) return;
+        turns.push(walkOn());
       }
     } catch (error) {
       // A thread that was stopped is no news to whoever wanted all of this to end.
