@@ -113,8 +113,19 @@ function toWire(type: MessageType, value: Plain): Plain {
 }
 
 function valueToWire(field: Field, value: unknown): unknown {
-  if (field.message) return toWire(field.message, value as Plain);
+  if (field.message) return isAlike(field.message) ? value : toWire(field.message, value as Plain);
   return isHex(field) ? Buffer.from(value as string, 'hex') : value;
+}
+
+const alike = new WeakMap<MessageType, boolean>();
+
+/** Ours as it is on the wire, as the entries of a manifest are, of which there may be half a million. */
+function isAlike(type: MessageType): boolean {
+  const known = alike.get(type);
+  if (known !== undefined) return known;
+  const is = !type.hasBody && type.fields.every((field) => !field.message && !isHex(field));
+  alike.set(type, is);
+  return is;
 }
 
 function fromWire(type: MessageType, wire: Plain): Plain {
