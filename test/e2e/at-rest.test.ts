@@ -45,13 +45,13 @@ describe('with an encrypted key and no umask,', () => {
     expect(statSync(keys()).mode & 0o777).toBe(0o600);
     expect(statSync(pair.path('locked')).mode & 0o777).toBe(0o700);
 
+    pair.admit('locked');
     const mediatorHome = pair.path('fresh-mediator');
     const mediator = start(
       ['--json', '--host', '127.0.0.1', '--port', '0', '--certs', pair.path('certs'), '--home', mediatorHome],
       { program: 'p2p-server' },
     );
     const { port } = await mediator.next('listening');
-    pair.admit('locked');
     const alice = start(['127.0.0.1', String(port), keys(), pair.path('bob', 'public.pem'), '--json', ...home()], {
       env: PASSPHRASE,
     });
