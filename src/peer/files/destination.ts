@@ -143,7 +143,7 @@ export class Destination {
 
   /** Those between the files of a group, which has none at the top. */
   #makeFoldersBefore(entry: number): void {
-    while (this.next < entry && this.#entry(this.next).directory && !this.#tree.isTopLevel(this.next)) {
+    while (this.next < entry && this.#entries[this.next]?.directory && !this.#tree.isTopLevel(this.next)) {
       this.#makeFolder(this.next);
     }
   }

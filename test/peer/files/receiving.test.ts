@@ -541,6 +541,17 @@ describe('going on', () => {
     });
   });
 
+  it('passes over notes of a name for what the manifest does not have', async () => {
+    const store = memoryStore();
+    const tree = [aFolder('d'), aFolder('d/e')];
+    const first = await begin(tree, undefined, store);
+    await first.receiving.suspend();
+    const placing = [{ entry: 9, name: 'x', sha256: digest('x').toString('hex'), state: 'announced' }];
+    store.json = JSON.stringify({ ...JSON.parse(store.json), next: 1, placing });
+    const second = await begin(tree, first.into, store);
+    expect(await second.receiving.want()).toEqual({ entry: 2, checkpoints: [] });
+  });
+
   it('tells of a file that was put in place but perhaps never reported', async () => {
     const store = memoryStore();
     const two = [aFile('a', 1), aFile('b', 1)];
