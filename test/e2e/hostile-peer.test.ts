@@ -7,7 +7,7 @@ import { join as pathOf } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MAX_FRAME_PEER, MAX_FRAME_UNPROVEN, MAX_TEXT_BYTES } from '../../src/protocol/constants.js';
 import { encodeFrame, FrameType, writeFrameHeader } from '../../src/protocol/frames.js';
-import type { Candidate, ItemBody, ManifestEntry, PeerMessage } from '../../src/protocol/messages.js';
+import type { Candidate, Held, ItemBody, ManifestEntry, PeerMessage } from '../../src/protocol/messages.js';
 import { peerCodec } from '../../src/protocol/wire.js';
 import { HostilePeer, HostileStage } from '../support/hostile-peer.js';
 import { type RunningProgram, start, stopAll } from '../support/program.js';
@@ -43,9 +43,8 @@ async function secure(): Promise<HostilePeer> {
   return keep(await HostilePeer.secure(stage));
 }
 
-/** After a flood every link of this peer is refused until its budget of costly messages has come back. */
-async function join(): Promise<HostilePeer> {
-  return keep(await vi.waitFor(() => HostilePeer.join(stage), { timeout: 20_000, interval: 200 }));
+async function join(held: Partial<Held> = {}): Promise<HostilePeer> {
+  return keep(await HostilePeer.join(stage, held));
 }
 
 function keep(peer: HostilePeer): HostilePeer {
@@ -198,12 +197,11 @@ describe('an authenticated peer', () => {
     victim.send({ command: 'message', text });
     const { id } = await victim.next((event) => event.event === 'message' && event.text === text);
     const peerJournalId = String(id).slice(0, 32);
-    const peer = keep(await HostilePeer.link(stage));
-    peer.activate({ peerJournalId, peerSequence: Number.MAX_SAFE_INTEGER });
-    const { held } = await peer.next('activated');
-    expect(held.journalId).not.toBe(peerJournalId);
+    const peer = await join({ peerJournalId, peerSequence: Number.MAX_SAFE_INTEGER });
+    const { journalId, firstSequence } = peer.victimHolds;
+    expect(journalId).not.toBe(peerJournalId);
     victim.send({ command: 'message', text: 'and after it' });
-    await peer.next('item', ({ body, sequence }) => body.kind === 'text' && sequence === held.firstSequence);
+    await peer.next('item', ({ body, sequence }) => body.kind === 'text' && sequence === firstSequence);
   });
 
   it('and after all of that the program goes on', async () => {

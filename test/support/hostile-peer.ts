@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { MAX_FRAME_PEER, PROTOCOL_VERSION } from '../../src/protocol/constants.js';
 import { FramedStream } from '../../src/protocol/framed-stream.js';
@@ -24,6 +25,8 @@ type Kind = PeerMessage['kind'];
 type Of<K extends Kind> = Extract<PeerMessage, { kind: K }>;
 
 const PATIENCE_MS = 20_000;
+/** In this time the victim's budget grows by one costly message. */
+const REFUSED_MS = 200;
 
 /** A real mediator, a real program, and the keys of the peer that the program wants: the hostile one has them. */
 export class HostileStage {
@@ -78,6 +81,7 @@ export class HostilePeer {
   readonly #waiting = new Set<() => void>();
   #sequence = 0;
   #epoch = 0;
+  #victimHolds: Held | null = null;
 
   private constructor(stage: HostileStage, control: MediatorClient, introduction: Introduction, socket: TLSSocket) {
     this.#stage = stage;
@@ -115,21 +119,23 @@ export class HostilePeer {
     return peer;
   }
 
-  /** The session's link, activated as an honest peer does. */
+  /**
+   * The session's link, activated as an honest peer does. After a flood the victim ends every link of this peer that is
+   * to be activated, until the budget of costly messages has come back: it is tried until then.
+   */
   static async join(stage: HostileStage, held: Partial<Held> = {}): Promise<HostilePeer> {
-    const peer = await HostilePeer.link(stage);
-    try {
-      if (stage.role === 'client') {
-        const { epoch } = await peer.next('activate');
-        peer.send({ kind: 'activated', epoch, held: peer.held(held) });
-      } else {
-        peer.activate(held);
-        await peer.next('activated');
+    const signal = patience();
+    for (;;) {
+      const peer = await HostilePeer.link(stage);
+      try {
+        await peer.#activated(held);
+        return peer;
+      } catch (error) {
+        const isRefused = peer.isEnded;
+        peer.close();
+        if (!isRefused || signal.aborted) throw error;
       }
-      return peer;
-    } catch (error) {
-      peer.close();
-      throw error;
+      await sleep(REFUSED_MS);
     }
   }
 
@@ -215,6 +221,23 @@ export class HostilePeer {
   close(): void {
     this.#socket.destroy();
     this.#control.destroy();
+  }
+
+  /** What the victim holds, as it said when the link became the session's. */
+  get victimHolds(): Held {
+    if (this.#victimHolds === null) throw new Error('the victim has not told what it holds');
+    return this.#victimHolds;
+  }
+
+  async #activated(held: Partial<Held>): Promise<void> {
+    if (myRole(this.#stage) === 'client') {
+      this.activate(held);
+      this.#victimHolds = (await this.next('activated')).held;
+    } else {
+      const { epoch, held: victimHolds } = await this.next('activate');
+      this.#victimHolds = victimHolds;
+      this.send({ kind: 'activated', epoch, held: this.held(held) });
+    }
   }
 
   async #authenticate(): Promise<void> {
