@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Of what comes when the machine has got to it: vitest's own second is luck on a busy one.
+    expect: { poll: { timeout: 20_000, interval: 20 } },
     // Real processes and sockets on a small machine: more workers only make them wait for each other.
     maxWorkers: 2,
     // In the lab, whose tests mostly wait.

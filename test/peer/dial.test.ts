@@ -1,6 +1,6 @@
 import { getEventListeners, once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dial } from '../../src/peer/dial.js';
 import { openSockets } from '../support/streams.js';
 
@@ -17,7 +17,7 @@ beforeEach(() => {
   before = openSockets();
 });
 afterEach(async () => {
-  await vi.waitFor(() => expect(openSockets()).toBe(before));
+  await expect.poll(openSockets).toBe(before);
 });
 
 describe('dial', () => {

@@ -123,7 +123,7 @@ describe('a link', () => {
     while (link.bufferedBytes === 0) link.sendData(1, 1, 0, Buffer.alloc(256 * 1024, 1));
     expect(drained).not.toHaveBeenCalled();
     peer.attach({ onMessage: () => {}, onData: () => {}, onClose: () => {} });
-    await vi.waitFor(() => expect(drained).toHaveBeenCalled());
+    await expect.poll(() => drained).toHaveBeenCalled();
     expect(link.bufferedBytes).toBe(0);
   });
 

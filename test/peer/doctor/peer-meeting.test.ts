@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { PeerMeeting } from '../../../src/peer/doctor/peer-meeting.js';
 import { PATH_KINDS } from '../../../src/protocol/messages.js';
 import { identity, startMediator } from '../../server/fixture.js';
@@ -40,11 +40,11 @@ describe('meeting the peer to see which paths open', () => {
 
   it('waits on when somebody looks in and leaves, and then meets', async () => {
     const atAlice = meeting(alice, bob).run(null, never);
-    await vi.waitFor(() => expect(told).toEqual(['waiting']));
+    await expect.poll(() => told).toEqual(['waiting']);
     const passing = await registerWith({ port }, bob.identity, alice.identity.id);
-    await vi.waitFor(() => expect(told).toContain('trying'));
+    await expect.poll(() => told).toContain('trying');
     passing.close();
-    await vi.waitFor(() => expect(told).toEqual(['waiting', 'trying', 'waiting']));
+    await expect.poll(() => told).toEqual(['waiting', 'trying', 'waiting']);
     const found = await Promise.all([atAlice, meeting(bob, alice).run(null, never)]);
     for (const encounter of found) {
       expect(encounter).toMatchObject({ kind: 'met', link: { path: 'tcp-direct' }, impostor: false });
@@ -62,7 +62,7 @@ describe('meeting the peer to see which paths open', () => {
   it('gives way to a program that opens the same conversation', async () => {
     const giving = meeting(alice, bob).run(null, never);
     giving.catch(() => {});
-    await vi.waitFor(() => expect(told).toEqual(['waiting']));
+    await expect.poll(() => told).toEqual(['waiting']);
     const other = await registerWith({ port }, alice.identity, bob.identity.id);
     onTestFinished(() => other.destroy());
     await expect(giving).rejects.toMatchObject({ exitCode: 4 });
@@ -74,10 +74,10 @@ describe('meeting the peer to see which paths open', () => {
     const waiting = meeting(alice, bob);
     const run = waiting.run(null, leaving.signal);
     run.catch(() => {});
-    await vi.waitFor(() => expect(told).toEqual(['waiting']));
+    await expect.poll(() => told).toEqual(['waiting']);
     leaving.abort(new Error('the person has left'));
     await expect(run).rejects.toThrow('the person has left');
     await waiting.stop();
-    await vi.waitFor(() => expect(openSockets()).toBeLessThanOrEqual(before));
+    await expect.poll(openSockets).toBeLessThanOrEqual(before);
   });
 });

@@ -144,7 +144,7 @@ describe('connectToMediator', () => {
   });
 
   it('leaves no socket when it is told to stop, at whatever moment', async () => {
-    await vi.waitFor(() => expect(openSockets()).toBe(0));
+    await expect.poll(openSockets).toBe(0);
     for (let turns = 0; turns < 30; turns += 2) {
       const mediator = await handDriven(async (stream) => {
         stream.send({ kind: 'challenge', nonce: Buffer.alloc(32) });
@@ -157,7 +157,7 @@ describe('connectToMediator', () => {
       stopping.abort(new Error('enough'));
       await expect(connecting).rejects.toThrow('enough');
       mediator.stop();
-      await vi.waitFor(() => expect(openSockets()).toBe(0));
+      await expect.poll(openSockets).toBe(0);
     }
   });
 });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { tcpDirect } from '../../../src/peer/paths/tcp-direct.js';
 import { MAX_WAITING } from '../../../src/peer/paths/waiting-room.js';
 import { MAX_CANDIDATES } from '../../../src/protocol/constants.js';
@@ -31,7 +31,7 @@ afterEach(async () => {
   racers = [];
   strangers = [];
   relay.stop();
-  await vi.waitFor(() => expect(openSockets()).toBe(before));
+  await expect.poll(openSockets).toBe(before);
 });
 
 function newRacer(setup: Partial<RacerSetup> = {}): Racer {
@@ -196,7 +196,7 @@ describe('two races of one introduction', () => {
     for (const candidate of many.slice(0, 5)) racer.race.peerCandidates([candidate]);
     racer.race.peerCandidates(many);
     racer.race.peerCandidates(many);
-    await vi.waitFor(() => expect(attempted).toHaveLength(MAX_CANDIDATES));
+    await expect.poll(() => attempted).toHaveLength(MAX_CANDIDATES);
     expect(attempted).toEqual(many.slice(0, MAX_CANDIDATES));
   });
 });
@@ -284,7 +284,7 @@ describe('stopping', () => {
     expect((await greeted.heard).subarray(0, PREFACE_BYTES)).toEqual(prefaceOf(INTRODUCTION.token, 'client'));
     expect(racer.links).toEqual([]);
     relay.stop();
-    await vi.waitFor(() => expect(openSockets()).toBe(before));
+    await expect.poll(openSockets).toBe(before);
   });
 
   it('at any moment leaves nothing but the links handed over', async () => {
@@ -296,7 +296,7 @@ describe('stopping', () => {
       one.stop();
       other.stop();
       relay.stop();
-      await vi.waitFor(() => expect(openSockets()).toBe(before));
+      await expect.poll(openSockets).toBe(before);
       relay = await SimpleRelay.start();
     }
   });

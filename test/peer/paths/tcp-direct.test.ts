@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Path } from '../../../src/peer/paths/path.js';
 import { SendBudget } from '../../../src/peer/paths/send-budget.js';
 import { tcpDirect, tcpDirectWithin } from '../../../src/peer/paths/tcp-direct.js';
@@ -21,7 +21,7 @@ afterEach(async () => {
     path.stop();
     surroundings.destroyStreams();
   }
-  await vi.waitFor(() => expect(openSockets()).toBe(before));
+  await expect.poll(openSockets).toBe(before);
 });
 
 function newPath(factory = tcpDirect): { path: Path; surroundings: RecordedSurroundings } {
@@ -118,7 +118,7 @@ describe('tcp-direct', () => {
       await path.attempt([candidateAt(port)], never);
       if (race >= 5) expect(surroundings.failures[0]?.why).toMatch(/^not tried any more/);
     }
-    await vi.waitFor(() => expect(connections).toBe(5));
+    await expect.poll(() => connections).toBe(5);
     await new Promise((closed) => stranger.close(closed));
   });
 
@@ -146,7 +146,7 @@ describe('tcp-direct', () => {
     const gathering = path.gather();
     path.stop();
     await gathering;
-    await vi.waitFor(() => expect(openSockets()).toBe(before));
+    await expect.poll(openSockets).toBe(before);
   });
 
   it('leaves to others what it has handed over', async () => {

@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const peer of peers) peer.stop();
   peers = [];
   mediator.close();
-  await vi.waitFor(() => expect(openSockets()).toBe(before));
+  await expect.poll(openSockets).toBe(before);
 });
 
 /** Connected to the mediator, with a path of its own. */
