@@ -77,7 +77,7 @@ describe('with an encrypted key and no umask,', () => {
     for (const person of [alice, bob, mediator]) await person.stop('SIGTERM');
     const after = [pair.path('alice', 'home'), bobHome, mediatorHome].flatMap(exposed);
     expect({ during, after }).toEqual({ during: [], after: [] });
-  }, 180_000);
+  });
 
   test('history opens by the right passphrase, and says so when it is wrong or missing', async () => {
     const options = ['--keys', keys(), '--peer', pair.path('bob', 'public.pem'), ...home()];

@@ -100,7 +100,7 @@ describe.skipIf(!canMount)('a home on a full disk (needs root, to mount one)', (
     // No more than once each, and those that were taken first come first.
     expect(new Set(heardBy(bob)).size).toBe(MANY);
     expect(heardBy(bob).map((text) => text.split(' ')[0])).toEqual(confirmedBy(alice));
-  }, 120_000);
+  });
 
   it('keeps an offer waiting that does not fit, and the transfer is made when there is room', async () => {
     const disk = homeOnDisk('bob');
@@ -118,7 +118,7 @@ describe.skipIf(!canMount)('a home on a full disk (needs root, to mount one)', (
     bob.send({ command: 'accept', transfer, into: pair.path('into') });
     await bothTransferred(String(transfer), alice, bob);
     expect(readdirSync(pair.path('into/tree'))).toHaveLength(600);
-  }, 120_000);
+  });
 });
 
 describe.skipIf(!canMount)('a read-only disk (needs root, to mount one)', () => {
@@ -139,7 +139,7 @@ describe.skipIf(!canMount)('a read-only disk (needs root, to mount one)', () => 
     again.send({ command: 'message', text: 'after' });
     await again.next('delivered');
     expect(heardBy(first.bob)).toEqual(['before', 'after']);
-  }, 120_000);
+  });
 
   it('under the download folder is said, and the transfer begins when it can be written to', async () => {
     const disk = new Disk(16 * MIB);
@@ -152,7 +152,7 @@ describe.skipIf(!canMount)('a read-only disk (needs root, to mount one)', () => 
     disk.makeWritable();
     await bothTransferred(transfer, alice, bob);
     expect(readdirSync(disk.path)).toEqual(['big']);
-  }, 120_000);
+  });
 
   it('in the middle of a transfer is said, and it goes on where it stopped', async () => {
     const disk = new Disk(80 * MIB);
@@ -172,5 +172,5 @@ describe.skipIf(!canMount)('a read-only disk (needs root, to mount one)', () => 
     await bothTransferred(transfer, first.alice, bob);
     expect(readdirSync(disk.path)).toEqual(['big']);
     expect(sha256(readFileSync(join(disk.path, 'big')))).toBe(sha256(readFileSync(pair.path('big'))));
-  }, 120_000);
+  });
 });

@@ -28,7 +28,7 @@ beforeAll(async () => {
   });
   for (const person of [alice, bob]) await person.stop('SIGTERM');
   await stopAll();
-}, 120_000);
+});
 
 afterEach(stopAll);
 afterAll(() => pair.remove());

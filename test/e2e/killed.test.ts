@@ -96,7 +96,7 @@ it('twenty kills of either peer or the mediator in mid-conversation lose and dou
     expect(heard.map(({ text }) => text)).toEqual(person.said.map(({ text }) => text));
     expect(new Set(heard.map(({ id }) => id)).size).toBe(heard.length);
   }
-}, 180_000);
+});
 
 it('files both ways arrive whole although everything is killed in turn on the way', async () => {
   const bytes = 48 * 1024 * 1024;
@@ -128,7 +128,7 @@ it('files both ways arrive whole although everything is killed in turn on the wa
     await expect.poll(() => readdirSync(into), { timeout: 60_000 }).toEqual([`${name}.bin`]);
     expect(sha256(`${into}/${name}.bin`)).toBe(sha256(pair.path(`${name}.bin`)));
   }
-}, 180_000);
+});
 
 async function untilHeard(person: Person, count: number): Promise<void> {
   await expect

@@ -104,7 +104,7 @@ it('a new key is told to the contact, followed by its person, and used from then
   rmSync(`${pair.keys('alice')}.former`, { recursive: true });
   const { stdout } = await run(['history', 'bob', ...home('alice')]);
   expect(stdout).toContain('before');
-}, 180_000);
+});
 
 describe('whoever is away', () => {
   it('hears of a new key, and of the one after it, when they come; each side killed in between', async () => {
@@ -136,7 +136,7 @@ describe('whoever is away', () => {
     await people.alice.next(succeeded('me'));
     await tell(people.alice, people.bob, 'by the newest key');
     expect(await contact('alice')).toMatchObject({ ownId: newest });
-  }, 180_000);
+  });
 });
 
 it('two who change keys at once follow each other', async () => {
@@ -152,7 +152,7 @@ it('two who change keys at once follow each other', async () => {
   await tell(bob, alice, 'both new');
   expect(await contact('alice')).toMatchObject({ id: ids.bob, ownId: ids.alice });
   expect(await contact('bob')).toMatchObject({ id: ids.alice, ownId: ids.bob });
-}, 180_000);
+});
 
 it('a mediator that does not follow keeps the old key in use, until its operator adds the new public.pem', async () => {
   const mediator = await pair.startMediator();
@@ -168,7 +168,7 @@ it('a mediator that does not follow keeps the old key in use, until its operator
   await Promise.all([alice.exited, bob.exited]);
   const later = await bothTalk();
   expect(await later.bob.next('succession')).toMatchObject({ id: next });
-}, 180_000);
+});
 
 it('where the mediator admits only the new key, the new public.pem brings the two together again', async () => {
   const mediator = await pair.startMediator();
@@ -186,7 +186,7 @@ it('where the mediator admits only the new key, the new public.pem brings the tw
   const { alice, bob } = await bothTalk();
   await alice.next(succeeded('me'));
   await tell(bob, alice, 'found you');
-}, 180_000);
+});
 
 it('two successors of one key are both refused, whichever comes first, and the session stays as it was', async () => {
   await pair.startMediator('--follow-successions');
@@ -207,7 +207,7 @@ it('two successors of one key are both refused, whichever comes first, and the s
     expect(await bob.next('error')).toMatchObject({ code: 6 });
   }
   await tell(alice, bob, 'by the old key, as before');
-}, 180_000);
+});
 
 it('killed at any moment, a rotation leaves a key that works, old or new, and can be finished', async () => {
   await pair.startMediator('--follow-successions');
@@ -234,7 +234,7 @@ it('killed at any moment, a rotation leaves a key that works, old or new, and ca
   await bob.next((event) => event.event === 'succession' && event.id === id);
   bob.send({ command: 'follow', id });
   await alice.next(succeeded('me'));
-}, 180_000);
+});
 
 it('without contacts, by keys on the command line alone, following is remembered too', async () => {
   await pair.startMediator('--follow-successions');
@@ -253,4 +253,4 @@ it('without contacts, by keys on the command line alone, following is remembered
   const later = await pair.meet();
   expect(later.bob.events.find(({ event }) => event === 'connected')).toMatchObject({ peer: id });
   expect(later.bob.stderr).toContain('holds a key that another has followed');
-}, 180_000);
+});

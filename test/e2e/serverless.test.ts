@@ -48,4 +48,4 @@ it('who has never met the other still ends when the mediator cannot be reached',
   pair.port = 9;
   const alice = pair.startPeer('alice');
   expect(await alice.exited).toMatchObject({ code: 3 });
-}, 30_000);
+});

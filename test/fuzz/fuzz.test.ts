@@ -28,7 +28,7 @@ describe('every parser', () => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', program.file, ...options]);
     expect(stdout).toMatch(/, 0 findings, seed/);
     for (const { name } of TARGETS) expect(stdout).toContain(name);
-  }, 120_000);
+  });
 });
 
 describe('what once broke a parser breaks it no more:', () => {
