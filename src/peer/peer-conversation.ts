@@ -109,6 +109,10 @@ export class PeerConversation implements Conversation {
     return this.#session.sendOrResume(paths);
   }
 
+  expectOffers(): void {
+    this.#session.expectOffers();
+  }
+
   accept(transfer: string, into?: string): Promise<void> {
     return this.#session.accept(transfer, into);
   }

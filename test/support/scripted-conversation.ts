@@ -91,6 +91,9 @@ export class ScriptedConversation implements Conversation {
     return transfer;
   }
 
+  /** Makes no difference that a face could see. */
+  expectOffers(): void {}
+
   async accept(transfer: string, into?: string): Promise<void> {
     this.#called('accept', into === undefined ? [transfer] : [transfer, into]);
     this.#known(transfer);

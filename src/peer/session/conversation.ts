@@ -15,6 +15,8 @@ export interface Conversation {
   send(paths: string[], ref?: string): Promise<string>;
   /** The same, unless an earlier run offered just these files, unchanged, and they are not all there: then that goes on. */
   sendOrResume(paths: string[]): Promise<string>;
+  /** The person is here to receive: what takes a while to start is started before there is an offer. */
+  expectOffers(): void;
   /** `into`: a local folder, created if missing. Rejects with a UserError if there is not room enough. */
   accept(transfer: string, into?: string): Promise<void>;
   decline(transfer: string): void;

@@ -167,6 +167,10 @@ export class Session {
     return this.#transfers.outgoing.offers.resumeOrOffer(paths, this.#closing.signal);
   }
 
+  expectOffers(): void {
+    this.#transfers.incoming.expect();
+  }
+
   accept(transfer: string, into?: string): Promise<void> {
     return this.#transfers.incoming.offers.accept(transfer, into);
   }

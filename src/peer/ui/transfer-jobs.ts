@@ -45,6 +45,7 @@ export async function sendAndWait(conversation: Conversation, paths: string[], s
  */
 export async function receiveOffers(conversation: Conversation, options: ReceiveOptions): Promise<Outcome> {
   const { signal, once } = options;
+  conversation.expectOffers();
   const offers: OfferEvent[] = [];
   const mine = new Set(incomingTransfers(conversation));
   const ended = new Map<string, Outcome>();

@@ -39,9 +39,14 @@ export class IncomingTransfers {
     this.#retries = new Retries(context.emit, (transfer) => this.#beginAgain(transfer));
     this.#leftOut = new LeftOut(context.emit);
     this.offers = new IncomingOffers(context, defaultInto, {
-      onManifest: () => this.#receivings.expect(),
+      onManifest: () => this.expect(),
       onAccepted: (record) => this.#begin(record),
     });
+  }
+
+  /** There will soon be something to receive. */
+  expect(): void {
+    this.#receivings.expect();
   }
 
   /** Reads what an earlier run has left of everything that was accepted. */
