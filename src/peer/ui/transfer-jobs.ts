@@ -12,7 +12,7 @@ export interface ReceiveOptions {
   into: string;
   /** Whether to take an offer; called for one offer at a time. `gone` is aborted when it was withdrawn meanwhile. */
   decide(offer: OfferEvent, gone: AbortSignal): Promise<boolean>;
-  /** End after the first transfer. */
+  /** End after one transfer. */
   once: boolean;
   /** An offer could not be taken (no room, no such folder); it was declined, and the next is waited for. */
   onProblem(error: UserError): void;
@@ -39,8 +39,8 @@ export async function sendAndWait(conversation: Conversation, paths: string[], s
 }
 
 /**
- * Answers offers until aborted, or with `once` until a transfer to us has ended, be it one that an earlier run of the
- * program accepted. Rejects with the signal's reason, or with `once` with the UserError that kept an offer from being
+ * Answers offers until aborted, or with `once` until the one that it answered has ended, or before any was offered one
+ * that an earlier run of the program accepted. Rejects with the signal's reason, or with `once` with the UserError that kept an offer from being
  * taken.
  */
 export async function receiveOffers(conversation: Conversation, options: ReceiveOptions): Promise<Outcome> {
@@ -49,7 +49,7 @@ export async function receiveOffers(conversation: Conversation, options: Receive
   const offers: OfferEvent[] = [];
   const mine = new Set(incomingTransfers(conversation));
   const ended = new Map<string, Outcome>();
-  let answered = false;
+  let answered: string | undefined;
   let asked: { transfer: string; gone: AbortController } | undefined;
   const ends = watchEnds(conversation, signal, (transfer, outcome) => {
     ended.set(transfer, outcome);
@@ -64,14 +64,16 @@ export async function receiveOffers(conversation: Conversation, options: Receive
   try {
     for (;;) {
       // What is offered beside the only transfer is left for another run.
-      const offer = once && answered ? undefined : offers.shift();
+      const offer = once && answered !== undefined ? undefined : offers.shift();
       if (offer && !ended.has(offer.transfer)) {
         asked = { transfer: offer.transfer, gone: new AbortController() };
         await answer(conversation, offer, AbortSignal.any([signal, asked.gone.signal]), options);
-        answered = true;
+        answered = offer.transfer;
       }
-      const first = [...ended].find(([transfer]) => mine.has(transfer));
-      if (once && first) return first[1];
+      // Not the end of an earlier one while this one is on its way: its sender would be left waiting.
+      const last = answered ?? [...ended.keys()].find((transfer) => mine.has(transfer));
+      const outcome = last !== undefined && ended.get(last);
+      if (once && outcome) return outcome;
       if (!offer || offers.length === 0) await ends.next();
     }
   } finally {

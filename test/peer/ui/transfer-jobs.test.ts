@@ -55,6 +55,16 @@ describe('sendAndWait', () => {
 });
 
 describe('receiveOffers', () => {
+  const ACCEPTED_EARLIER = {
+    transfer: 't',
+    direction: 'receive',
+    state: 'accepted',
+    name: 'a',
+    files: 1,
+    bytes: 0,
+    total: 5,
+  } as const;
+
   function receive(conversation: ScriptedConversation, more: Partial<ReceiveOptions> = {}) {
     const problems: UserError[] = [];
     const onProblem = (error: UserError): void => void problems.push(error);
@@ -150,18 +160,25 @@ describe('receiveOffers', () => {
   });
 
   test('a transfer that an earlier run accepted counts', async () => {
-    const status = {
-      transfer: 't',
-      direction: 'receive',
-      state: 'accepted',
-      name: 'a',
-      files: 1,
-      bytes: 0,
-      total: 5,
-    } as const;
-    const conversation = new ScriptedConversation({ transfers: [status] });
+    const conversation = new ScriptedConversation({ transfers: [ACCEPTED_EARLIER] });
     const { outcome } = receive(conversation);
     conversation.emit({ event: 'transferred', transfer: 't' });
+    expect(await outcome).toBe('transferred');
+  });
+
+  test('with once, the end of an earlier transfer does not end the one that was taken since', async () => {
+    const conversation = new ScriptedConversation({ transfers: [ACCEPTED_EARLIER] });
+    const { outcome } = receive(conversation);
+    conversation.emit({ event: 'offer', transfer: 'new', files: FILES });
+    await setImmediate();
+    conversation.emit({
+      event: 'cancelled',
+      transfer: 't',
+      by: 'peer',
+      reason: '"a" has changed since it was offered',
+    });
+    expect(await Promise.race([outcome, setImmediate('goes on')])).toBe('goes on');
+    conversation.emit({ event: 'transferred', transfer: 'new' });
     expect(await outcome).toBe('transferred');
   });
 
