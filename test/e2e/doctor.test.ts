@@ -1,6 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
+import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { credentialsOf } from '../support/credentials.js';
+import { newIdentity } from '../support/keys.js';
 import { type Name, Pair } from '../support/pair.js';
 import { type ProgramEvent, programFile, type RunningProgram, start, stopAll } from '../support/program.js';
 import { TmuxTerminal, tmuxMissing } from '../support/tmux.js';
@@ -113,6 +116,19 @@ describe('what keeps two people apart is named, with what to do and the exit cod
 
   it('something else that listens there', async () => {
     const stranger = net.createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    onTestFinished(() => void stranger.close());
+    stranger.listen(0, '127.0.0.1');
+    await new Promise((resolve) => stranger.once('listening', resolve));
+    pair.port = (stranger.address() as AddressInfo).port;
+    await expectFailure(startDoctor('alice'), 'key', 3, 'no mediator');
+  });
+
+  it('a web server with an RSA key, which is not said to be remembered', async () => {
+    const { identity, certificate } = credentialsOf(newIdentity());
+    const key = identity.privateKey.export({ type: 'pkcs8', format: 'pem' });
+    const stranger = tls.createServer({ key, cert: certificate }, (socket) =>
+      socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    );
     onTestFinished(() => void stranger.close());
     stranger.listen(0, '127.0.0.1');
     await new Promise((resolve) => stranger.once('listening', resolve));

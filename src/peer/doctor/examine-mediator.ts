@@ -96,11 +96,15 @@ export async function examineAdmission(
 ): Promise<Admission> {
   let shown: PublicIdentity | null = null;
   let accepted = false;
+  let spoke = pinned !== null;
   const judgeAndNote = (mediator: PublicIdentity) => {
     shown = mediator;
     const remember = judge(mediator);
     accepted = true;
-    return remember;
+    return () => {
+      spoke = true;
+      remember?.();
+    };
   };
   const keyOf = (mediator: PublicIdentity | null) => (mediator ? keyFinding(mediator.id, pinned) : skipped(''));
   try {
@@ -110,6 +114,8 @@ export async function examineAdmission(
   } catch (error) {
     signal.throwIfAborted();
     if (!accepted) return { ...notBelieved(error, shown, pinned), connection: null };
+    if (!spoke)
+      return { key: noMediator(error), authentication: skipped('what answers there admits nobody'), connection: null };
     return { key: keyOf(shown), authentication: notAdmitted(error, identity), connection: null };
   }
 }
@@ -161,13 +167,15 @@ function keyFinding(id: string, pinned: string | null): Finding {
 
 function notBelieved(error: unknown, shown: PublicIdentity | null, pinned: string | null) {
   const authentication = skipped('you are not made known to a mediator that is not believed');
-  if (!(error instanceof UserError)) {
-    const message = `what answers there is no mediator: ${reasonOf(error)}`;
-    const hint = 'Another service may listen on this port, or something in between interferes. Check host and port.';
-    return { key: failed(ExitCode.mediatorUnreachable, message, hint), authentication };
-  }
+  if (!(error instanceof UserError)) return { key: noMediator(error), authentication };
   const facts = { id: shown?.id ?? null, expected: pinned };
   return { key: failed(error.exitCode, error.message, error.hint, facts), authentication };
+}
+
+function noMediator(error: unknown): Finding {
+  const message = `what answers there is no mediator: ${reasonOf(error)}`;
+  const hint = 'Another service may listen on this port, or something in between interferes. Check host and port.';
+  return failed(ExitCode.mediatorUnreachable, message, hint);
 }
 
 function notAdmitted(error: unknown, { id }: Identity): Finding {
