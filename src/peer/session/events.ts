@@ -31,8 +31,8 @@ export type SessionEvent =
   /** From now on the peer is known here by this key (`peer`), or we are there (`me`). */
   | { event: 'succeeded'; whose: 'me' | 'peer'; id: string }
   | StatusEvent
-  /** `file`: it is left out of that transfer, which goes on. */
-  | { event: 'error'; code: number; message: string; hint: string; transfer?: string; file?: string }
+  /** `file`: it is left out of that transfer, which goes on. `ref`: of the command that was not done. */
+  | { event: 'error'; code: number; message: string; hint: string; transfer?: string; file?: string; ref?: string }
   | { event: 'bye' };
 
 export interface MessageEvent {

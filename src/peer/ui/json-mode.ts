@@ -81,11 +81,11 @@ class JsonMode implements Face {
 
   #takeLine(line: InputLine): void {
     if (this.#quitting || (line.kind === 'text' && line.text.trim() === '')) return;
-    let transfer: string | undefined;
-    const complain = (error: unknown): void => this.#complain(error, transfer);
+    let about: About = {};
+    const complain = (error: unknown): void => this.#complain(error, about);
     try {
       const command = parseJsonCommand(textOf(line));
-      transfer = 'transfer' in command ? command.transfer : undefined;
+      about = whatOf(command);
       const work = this.#obey(command);
       if (work) void this.#watch.during(work).catch(complain);
     } catch (error) {
@@ -133,11 +133,19 @@ class JsonMode implements Face {
     return undefined;
   }
 
-  #complain(error: unknown, transfer?: string): void {
+  #complain(error: unknown, about: About): void {
     const { exitCode: code, hint } = error instanceof UserError ? error : { exitCode: ExitCode.bug, hint: '' };
     const message = errorMessage(error);
-    this.#print({ event: 'error', code, message, hint, ...(transfer !== undefined && { transfer }) });
+    this.#print({ event: 'error', code, message, hint, ...about });
   }
+}
+
+/** What ties an error to the command that it answers. */
+type About = { transfer?: string; ref?: string };
+
+function whatOf(command: JsonCommand): About {
+  if ('transfer' in command) return { transfer: command.transfer };
+  return 'ref' in command && command.ref !== undefined ? { ref: command.ref } : {};
 }
 
 function sentence(message: string, hint: string): string {

@@ -132,6 +132,12 @@ test('what the session refuses later keeps its code and names its transfer', asy
   expect(events().at(-1)).toMatchObject({ event: 'error', code: 7, transfer: 't1' });
 });
 
+test('a command with a ref that cannot be done is told with the ref', async () => {
+  const { enter, events } = open();
+  await enter({ command: 'send', paths: ['/missing'], ref: 's1' });
+  expect(events()).toMatchObject([{ event: 'error', code: 2, ref: 's1' }]);
+});
+
 test('messages are read by command alone', async () => {
   const { conversation } = open();
   conversation.emit({ event: 'message', id: '1', from: 'peer', text: 'x', at: 'now' });
