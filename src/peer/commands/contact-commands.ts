@@ -12,7 +12,7 @@ export const declareContactCommands: Declare = (parser, choose) => {
   return parser.command('contact', 'save, list, show, verify, remove and block the people you talk to', (group) =>
     group
       .usage('$0 contact <command>')
-      .demandCommand(1, 'name what to do: add, list, show, verify, remove, block or unblock')
+      .demandCommand(1, 'name what to do: add, list, show, follow, verify, remove, block or unblock')
       .command('add <name>', 'save someone under a name', declareAdd, (words) => {
         const { name, keys, peer, home, passphraseFile } = words;
         const host = parseHost(words.host);
