@@ -5,6 +5,9 @@ export interface TalkEvent {
   [field: string]: unknown;
 }
 
+/** Nothing that is waited for takes as long, unless something is broken: a row that fails is told of, one that hangs is not. */
+const PATIENCE_MS = 300_000;
+
 /** One of the programs in JSON mode. */
 export class Talker extends Started {
   readonly #seen: TalkEvent[] = [];
@@ -33,8 +36,11 @@ export class Talker extends Started {
         const [found] = at === -1 ? [] : this.#seen.splice(at, 1);
         if (!found) return;
         this.#looks.delete(look);
+        clearTimeout(patience);
         resolve(found);
       };
+      const tooLong = () => reject(new Error(`nothing came of it in ${PATIENCE_MS / 1000} s`));
+      const patience = setTimeout(tooLong, PATIENCE_MS).unref();
       this.#looks.add(look);
       this.ended.then(({ stderr }) => reject(new Error(`a program ended early: ${stderr.slice(-2000)}`)));
       look();
