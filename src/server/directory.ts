@@ -8,7 +8,7 @@ import { decideAdmissions } from './admissions.js';
 import type { Bars } from './bars.js';
 import { isWorthKeeping, writeFollowed } from './followed.js';
 import { type KeyFile, lookAtKeyFile } from './key-file.js';
-import { type FileStamp, findKeyFiles, type KeyFiles } from './key-files.js';
+import { type FileStamp, findKeyFiles, haveNamesChanged, isStampSure, type KeyFiles } from './key-files.js';
 
 export interface DirectoryOptions {
   root: string;
@@ -30,17 +30,23 @@ export interface DirectoryChange {
 
 /** Two looks and the reading in between fit into the second within which a change must count. */
 const LOOK_EVERY_MS = 250;
+/** Between two looks at one and the same path, for each that there is: some 3% of the processor, however many there are. */
+const REST_MS_PER_PATH = 1;
 
 const NO_CHANGE: DirectoryChange = { added: [], removed: [] };
 
 /**
  * The public keys that the mediator admits: every `*.pem` under a folder, looked at again and again, since no
- * notification of changes is reliable everywhere. What is unusable or missing at one look, as it may be while someone
- * writes it, is believed at the second.
+ * notification of changes is reliable everywhere. Where there are many, the folders tell most times whether anything came
+ * or went, and each file is looked at again less often. What is unusable or missing at one look, as it may be while
+ * someone writes it, is believed at the second.
  */
 export class Directory {
   readonly #options: DirectoryOptions;
+  #found: KeyFiles | null = null;
   #files = new Map<string, KeyFile>();
+  /** By the clock of `performance`: when each file is to be looked at, whatever the folders tell. */
+  #allDueAt = 0;
   #keys = new Map<string, KeyObject>();
   readonly #forbidden = new Set<string>();
   readonly #disputed = new Set<string>();
@@ -74,6 +80,11 @@ export class Directory {
     return this.#keys.size;
   }
 
+  /** Whether nothing in the folder was being written when all of it was last looked at. */
+  get isSettled(): boolean {
+    return this.#allDueAt > 0;
+  }
+
   ids(): string[] {
     return [...this.#keys.keys()];
   }
@@ -97,7 +108,8 @@ export class Directory {
 
   #lookAgainLater(): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => this.#lookNow().then(() => this.#lookAgainLater()), LOOK_EVERY_MS);
+    const rest = Math.max(LOOK_EVERY_MS, (this.#found?.folders.size ?? 0) * REST_MS_PER_PATH);
+    this.#timer = setTimeout(() => this.#lookNow().then(() => this.#lookAgainLater()), rest);
   }
 
   /** One look after the other. */
@@ -112,19 +124,31 @@ export class Directory {
 
   async #look(): Promise<DirectoryChange> {
     const barsChanged = await this.#options.bars.look();
+    if (await this.#isAsBefore()) return barsChanged ? this.#adoptKeys() : NO_CHANGE;
     const found = await findKeyFiles(this.#options.root);
+    this.#found = found;
+    this.#allDueAt = 0;
     if (this.#isMissingForTheFirstTime(found)) return barsChanged ? this.#adoptKeys() : NO_CHANGE;
     this.#warnOfForbidden(found);
-    const looked = await Promise.all(
-      Array.from(found.stamps, async ([path, stamp]) => [path, await this.#lookAt(path, stamp)] as const),
-    );
-    const files = new Map(looked);
+    const files = new Map<string, KeyFile>();
+    let changed = false;
+    for (const [path, stamp] of found.stamps) {
+      const file = await this.#lookAt(path, stamp);
+      files.set(path, file);
+      changed ||= this.#files.get(path) !== file;
+    }
     for (const [path, file] of this.#files) {
       if (found.unknown.some((unknown) => path === unknown || path.startsWith(unknown + sep))) files.set(path, file);
     }
-    const changed = files.size !== this.#files.size || looked.some(([path, file]) => this.#files.get(path) !== file);
+    changed ||= files.size !== this.#files.size;
     this.#files = files;
+    if (areSettled(found, files)) this.#allDueAt = performance.now() + files.size * REST_MS_PER_PATH;
     return changed || barsChanged ? this.#adoptKeys() : NO_CHANGE;
+  }
+
+  /** As far as folders tell, and for as long as they are enough. */
+  async #isAsBefore(): Promise<boolean> {
+    return this.#found !== null && performance.now() < this.#allDueAt && !(await haveNamesChanged(this.#found));
   }
 
   /** Without saying whose: ids do not belong into a log. */
@@ -182,6 +206,12 @@ export class Directory {
       removed: [...before.keys()].filter((id) => !keys.has(id)),
     };
   }
+}
+
+/** Whether nothing is being written, and whatever comes or goes from now on will show. */
+function areSettled({ folders, unknown }: KeyFiles, files: ReadonlyMap<string, KeyFile>): boolean {
+  const filesSettled = [...files.values()].every(({ state }) => state === 'settled');
+  return filesSettled && unknown.length === 0 && [...folders.values()].every(isStampSure);
 }
 
 async function checkFolder(root: string): Promise<void> {

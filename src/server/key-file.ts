@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { errorCode, errorMessage } from '../protocol/errors.js';
 import { hasPrivateBlock, type PublicIdentity, parsePublicPem } from '../protocol/identity.js';
 import { type Succession, successionsInPem } from '../protocol/succession.js';
-import type { FileStamp } from './key-files.js';
+import { type FileStamp, isStampSure } from './key-files.js';
 
 /** What one file of the directory was when it was last looked at. */
 export interface KeyFile extends Content {
@@ -22,8 +22,6 @@ interface Content {
   problem: string | null;
 }
 
-/** A file changed this recently may change again without its stamp showing it: clocks of file systems are coarse. */
-const STAMP_SURE_AFTER_MS = 1_000;
 /** The longest key that is accepted fills a tenth of this. */
 const MAX_FILE_BYTES = 64 * 1024;
 const NEVER_READ: KeyFile = { stamp: '', state: 'doubted', text: '', identity: null, successions: [], problem: null };
@@ -31,7 +29,7 @@ const NEVER_READ: KeyFile = { stamp: '', state: 'doubted', text: '', identity: n
 /** Reads the file unless its stamp says that it is as it was `before`. */
 export async function lookAtKeyFile(path: string, stamp: FileStamp, before = NEVER_READ): Promise<KeyFile> {
   const isSame = before.stamp === stamp.text;
-  const isSure = stamp.changedAt < Date.now() - STAMP_SURE_AFTER_MS;
+  const isSure = isStampSure(stamp);
   if (isSame && (before.state === 'settled' || (before.state === 'read' && !isSure))) return before;
 
   const content = await readContent(path, stamp.size, isSame ? before : null);

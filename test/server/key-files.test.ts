@@ -1,7 +1,7 @@
-import { mkdir, rename, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { findKeyFiles } from '../../src/server/key-files.js';
+import { findKeyFiles, haveNamesChanged } from '../../src/server/key-files.js';
 import { scratchFolder } from './fixture.js';
 
 async function names(root: string): Promise<string[]> {
@@ -61,6 +61,30 @@ test('a file gets another stamp when it is written, replaced or touched', async 
   await utimes(file, 1, 1);
   const fourth = await stamp();
   expect(new Set([first, second, third, fourth]).size).toBe(4);
+});
+
+test('a name that comes, goes or is given to another file shows in its folder, and content does not', async () => {
+  const root = await scratchFolder();
+  const [deep, linked, elsewhere] = [join(root, 'a/b'), await scratchFolder(), await scratchFolder()];
+  await mkdir(deep, { recursive: true });
+  await writeFile(join(deep, 'x.pem'), 'one');
+  await symlink(linked, join(root, 'link'));
+  const changedBy = async (act: () => Promise<unknown>) => {
+    // Else a change within the same tick of the file system's clock as the last one would not show.
+    for (const folder of [root, deep, linked]) await utimes(folder, 1, 1);
+    const found = await findKeyFiles(root);
+    expect(await haveNamesChanged(found)).toBe(false);
+    await act();
+    return await haveNamesChanged(found);
+  };
+  expect(await changedBy(() => writeFile(join(deep, 'x.pem'), 'two'))).toBe(false);
+  expect(await changedBy(() => writeFile(join(deep, 'y.pem'), ''))).toBe(true);
+  expect(await changedBy(() => rename(join(deep, 'y.pem'), join(deep, 'x.pem')))).toBe(true);
+  expect(await changedBy(() => rm(join(deep, 'x.pem')))).toBe(true);
+  expect(await changedBy(() => writeFile(join(linked, 'z.pem'), ''))).toBe(true);
+  await symlink(elsewhere, join(root, 'other'));
+  expect(await changedBy(() => rename(join(root, 'other'), join(root, 'link')))).toBe(true);
+  expect(await changedBy(() => rm(root, { recursive: true }))).toBe(true);
 });
 
 test('a folder that is missing, or a file in its place, is said to be missing', async () => {
