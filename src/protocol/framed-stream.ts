@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type DataChunk, decodeData, encodeData, writeDataHeader } from './data-frames.js';
-import { errorMessage, LinkClosedError, ProtocolError } from './errors.js';
+import { errorCode, errorMessage, LinkClosedError, ProtocolError } from './errors.js';
 import { encodeFrame, FrameReader, FrameType } from './frames.js';
 import { lendReads } from './lent-reads.js';
 import type { Codec } from './wire.js';
@@ -43,7 +43,7 @@ export class FramedStream<Message> {
     this.#codec = codec;
     this.#reader = new FrameReader(frameLimit);
     duplex.on('data', (chunk: Buffer) => this.#take(chunk));
-    duplex.on('error', (error) => this.#close(new LinkClosedError(errorMessage(error), { cause: error })));
+    duplex.on('error', (error) => this.#close(new LinkClosedError(whyClosed(error), { cause: error })));
     duplex.on('end', () => this.#closeAfterLastTurn(new LinkClosedError('the other end closed the connection')));
     duplex.on('close', () => this.#closeAfterLastTurn(new LinkClosedError('the connection was closed')));
     duplex.pause();
@@ -219,5 +219,22 @@ export class FramedStream<Message> {
     this.#waiter?.reject(reason);
     this.#waiter = null;
     this.#handlers?.onClose(reason);
+  }
+}
+
+/** People read it as the reason of a break: Node's "read ECONNRESET" tells them nothing. */
+function whyClosed(error: Error): string {
+  switch (errorCode(error)) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return 'the other end broke off the connection';
+    case 'ETIMEDOUT':
+      return 'the other end does not answer';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'ENETDOWN':
+      return 'there is no route to the other end';
+    default:
+      return errorMessage(error);
   }
 }

@@ -337,6 +337,13 @@ describe('ending', () => {
     expect(closings).toBe(1);
   });
 
+  test('by a reset is told in words', async () => {
+    const { a, socketB } = await framedPair();
+    const { ended } = listen(a);
+    socketB.resetAndDestroy();
+    expect(await ended).toMatchObject({ message: 'the other end broke off the connection' });
+  });
+
   test('is told to handlers that are attached after it', async () => {
     const { a } = await framedPair();
     a.destroy(new LinkClosedError('gone'));
