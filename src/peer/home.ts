@@ -4,7 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { ExitCode, UserError } from '../protocol/errors.js';
 import { p2pCommand } from '../protocol/shell-command.js';
 import { makeFolders } from '../shared/make-folders.js';
-import { describeSystemError } from './files/disk-errors.js';
+import { describeSystemError } from '../shared/system-error.js';
 import { syncDirectory } from './session/journal/private-files.js';
 import { ContactBook } from './settings/contact-book.js';
 import { SettingsFile } from './settings/settings-file.js';

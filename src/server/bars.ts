@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, errorMessage } from '../protocol/errors.js';
+import { errorCode } from '../protocol/errors.js';
 import { makeFolders } from '../shared/make-folders.js';
+import { describeSystemError } from '../shared/system-error.js';
 
 /** A bar set for being the successor of a barred key, which is lifted with that one's. */
 export interface Bar {
@@ -36,7 +37,7 @@ export class Bars {
     try {
       makeFolders(this.#folder, 0o700);
     } catch (error) {
-      this.#warn(`no key can be revoked here: ${this.#folder} cannot be made: ${errorMessage(error)}`);
+      this.#warn(`no key can be revoked here: ${this.#folder} cannot be made: ${describeSystemError(error)}`);
     }
   }
 
@@ -47,7 +48,8 @@ export class Bars {
       bars = await readBars(this.#folder, this.#bars);
       this.#unreadable = false;
     } catch (error) {
-      if (!this.#unreadable) this.#warn(`the revoked keys in ${this.#folder} cannot be read: ${errorMessage(error)}`);
+      if (!this.#unreadable)
+        this.#warn(`the revoked keys in ${this.#folder} cannot be read: ${describeSystemError(error)}`);
       this.#unreadable = true;
       return false;
     }
@@ -70,7 +72,7 @@ export class Bars {
     try {
       await writeBar(this.#folder, bar);
     } catch (error) {
-      this.#warn(`the bar of a successor cannot be written to ${this.#folder}: ${errorMessage(error)}`);
+      this.#warn(`the bar of a successor cannot be written to ${this.#folder}: ${describeSystemError(error)}`);
     }
   }
 }

@@ -2,8 +2,9 @@ import type { KeyObject } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { isDemoKey } from '../protocol/demo-keys.js';
-import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../protocol/errors.js';
 import type { Succession } from '../protocol/succession.js';
+import { describeSystemError } from '../shared/system-error.js';
 import { decideAdmissions } from './admissions.js';
 import type { Bars } from './bars.js';
 import { isWorthKeeping, writeFollowed } from './followed.js';
@@ -219,7 +220,7 @@ async function checkFolder(root: string): Promise<void> {
     if ((await stat(root)).isDirectory()) return;
   } catch (error) {
     const missing = errorCode(error) === 'ENOENT';
-    const what = missing ? 'does not exist' : `cannot be read: ${errorMessage(error)}`;
+    const what = missing ? 'does not exist' : `cannot be read: ${describeSystemError(error)}`;
     const hint = missing ? `Create it (mkdir -p ${root}), or name another with --certs DIR.` : 'Check its permissions.';
     throw new UserError(ExitCode.usage, `the directory of keys ${root} ${what}`, hint, { cause: error });
   }

@@ -1,7 +1,8 @@
 import type { AddressInfo, Server } from 'node:net';
 import { MEDIATOR_PORT } from '../protocol/constants.js';
-import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
+import { describeSystemError } from '../shared/system-error.js';
 
 const EVERY_IPV6 = '::';
 const EVERY_IPV4 = '0.0.0.0';
@@ -35,7 +36,7 @@ function listen(server: Server, host: string, port: number): Promise<Endpoint> {
 
 function explain(error: unknown, host: string, port: number): UserError {
   const [what, hint] = describe(errorCode(error), host, port) ?? [
-    `cannot listen on ${host} port ${port}: ${errorMessage(error)}`,
+    `cannot listen on ${host} port ${port}: ${describeSystemError(error)}`,
     'Try another address or port: --host ADDRESS --port PORT',
   ];
   return new UserError(ExitCode.usage, what, hint, { cause: error });

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { isDemoKey } from '../protocol/demo-keys.js';
-import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../protocol/errors.js';
 import { selfSignedCertificate } from '../protocol/forge.js';
 import { sanitise, sanitiseLine } from '../protocol/sanitise.js';
 import { tolerateClosedTerminals } from '../shared/closed-terminals.js';
 import { refuseForeignEncoding } from '../shared/encoding.js';
 import { makeFolders } from '../shared/make-folders.js';
+import { describeSystemError } from '../shared/system-error.js';
 import { withoutIds } from './coarse.js';
 import { parseCommand, type ServerOptions } from './command-line.js';
 import { Mediator } from './mediator.js';
@@ -96,7 +97,7 @@ function makeKeyFolder(path: string): void {
   try {
     makeFolders(path, 0o700);
   } catch (error) {
-    const what = `the directory of keys ${path} cannot be made: ${errorMessage(error)}`;
+    const what = `the directory of keys ${path} cannot be made: ${describeSystemError(error)}`;
     throw new UserError(ExitCode.usage, what, 'Name another with --certs DIR, or another --home DIR.', {
       cause: error,
     });

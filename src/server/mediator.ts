@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { PROBE_KEY_BYTES } from '../protocol/constants.js';
-import { errorMessage, ProtocolError } from '../protocol/errors.js';
+import { ProtocolError } from '../protocol/errors.js';
 import type { Endpoint } from '../protocol/messages.js';
 import { InvalidSuccessionError, readSuccession, type Succession } from '../protocol/succession.js';
 import type { TlsCredentials } from '../protocol/tls.js';
+import { describeSystemError } from '../shared/system-error.js';
 import { Bars } from './bars.js';
 import { coarseAddress, coarseId } from './coarse.js';
 import { ControlConnection } from './control.js';
@@ -177,7 +178,7 @@ export class Mediator {
     this.#directory
       .follow(succession)
       .catch((error) => {
-        this.#warnRarely(`a succession cannot be written to ${this.#options.certs}: ${errorMessage(error)}`);
+        this.#warnRarely(`a succession cannot be written to ${this.#options.certs}: ${describeSystemError(error)}`);
         return false;
       })
       .then((admitted) => control.send({ kind: 'succeeded', admitted }));

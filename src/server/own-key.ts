@@ -3,10 +3,11 @@ import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { NEW_KEY_BITS } from '../protocol/constants.js';
-import { ExitCode, errorCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../protocol/errors.js';
 import { type Identity, PassphraseNeededError, parsePrivatePem, UnusableKeyError } from '../protocol/identity.js';
 import { quoteForShell } from '../protocol/shell-command.js';
 import { makeFolders } from '../shared/make-folders.js';
+import { describeSystemError } from '../shared/system-error.js';
 
 export interface OwnKeyOptions {
   file: string;
@@ -26,7 +27,7 @@ async function load({ file, passphrase, warn }: OwnKeyOptions): Promise<Identity
     text = await readFile(file, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
-    throw unusable(`the key file ${file} cannot be read: ${errorMessage(error)}`, error);
+    throw unusable(`the key file ${file} cannot be read: ${describeSystemError(error)}`, error);
   }
   await warnIfOthersMayRead(file, warn);
   try {
@@ -45,7 +46,7 @@ async function create(options: OwnKeyOptions): Promise<Identity> {
     makeFolders(dirname(options.file), 0o700);
     await writeWhole(options.file, privateKey);
   } catch (error) {
-    throw unusable(`the key file ${options.file} cannot be made: ${errorMessage(error)}`, error);
+    throw unusable(`the key file ${options.file} cannot be made: ${describeSystemError(error)}`, error);
   }
   const identity = await load(options);
   if (!identity) throw unusable(`the key file ${options.file} is gone again`);

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { ExitCode, errorMessage, UserError } from '../protocol/errors.js';
+import { ExitCode, UserError } from '../protocol/errors.js';
 import { verificationWords } from '../protocol/words.js';
+import { describeSystemError } from '../shared/system-error.js';
 import { barsFolder, liftBar, writeBar } from './bars.js';
 
 export interface RevokeOptions {
@@ -29,7 +30,7 @@ export async function revoke({ id, undo, home }: RevokeOptions): Promise<string>
     if (undo) return await lift(folder, id);
     await writeBar(folder, { id, because: null });
   } catch (error) {
-    const what = `the key cannot be ${undo ? 'let in again' : 'revoked'}: ${errorMessage(error)}`;
+    const what = `the key cannot be ${undo ? 'let in again' : 'revoked'}: ${describeSystemError(error)}`;
     throw new UserError(ExitCode.usage, what, `Check the permissions of ${folder} and the free space.`, {
       cause: error,
     });

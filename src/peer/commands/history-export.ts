@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
-import { describeSystemError } from '../files/disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { writeNewFile } from '../new-file.js';
 
 const OWNER_ONLY = 0o600;

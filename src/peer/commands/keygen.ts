@@ -8,7 +8,7 @@ import { type Identity, ownIdentity, type PublicIdentity, parsePublicPem } from 
 import { quoteForShell } from '../../protocol/shell-command.js';
 import { verificationWords } from '../../protocol/words.js';
 import { makeFolders } from '../../shared/make-folders.js';
-import { describeSystemError } from '../files/disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { readPassphraseFile } from '../keys/load-keys.js';
 import { writeNewFile } from '../new-file.js';
 import { print } from '../ui/output.js';

@@ -7,7 +7,7 @@ import { encryptPrivateKey } from '../../protocol/forge.js';
 import { type Identity, ownIdentity } from '../../protocol/identity.js';
 import { declareSuccession } from '../../protocol/succession.js';
 import { verificationWords } from '../../protocol/words.js';
-import { describeSystemError } from '../files/disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import type { Home } from '../home.js';
 import { formerKeysFolder } from '../keys/former-keys.js';
 import { OWN_KEYS, readKeyFile } from '../keys/key-file.js';

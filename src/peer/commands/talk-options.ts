@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { PublicIdentity } from '../../protocol/identity.js';
 import { PATH_KINDS, type PathKind } from '../../protocol/messages.js';
-import { describeSystemError } from '../files/disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import type { Home } from '../home.js';
 import type { OwnKeys } from '../keys/former-keys.js';
 import { type KeyOptions, loadAnyKey } from '../keys/load-keys.js';

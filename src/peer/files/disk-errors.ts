@@ -1,12 +1,5 @@
-import { getSystemErrorMap } from 'node:util';
-import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
-
-/** 'permission denied' where Node says "EACCES: permission denied, open '/some/where'". */
-export function describeSystemError(error: unknown): string {
-  const errno = (error as { errno?: unknown } | null)?.errno;
-  const known = typeof errno === 'number' ? getSystemErrorMap().get(errno) : undefined;
-  return known?.[1] ?? errorMessage(error);
-}
+import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 
 /**
  * What the person can mend when writing into `folder` failed: a UserError (7, the transfer can go on). Anything but a

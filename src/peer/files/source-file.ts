@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
-import { describeSystemError } from './disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { SourceChangedError } from './file-errors.js';
 import { READ_ONLY } from './open-flags.js';
 import { wholeMs } from './whole-ms.js';

@@ -3,7 +3,7 @@ import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync } from 'n
 import { sep } from 'node:path';
 import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import type { ManifestEntry } from '../../protocol/messages.js';
-import { describeSystemError } from './disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { READ_ONLY } from './open-flags.js';
 import type { Step } from './turns.js';
 import { wholeMs } from './whole-ms.js';

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../../protocol/errors.js';
 import { quoteForShell } from '../../protocol/shell-command.js';
+import { describeSystemError } from '../../shared/system-error.js';
 
 /** The largest key pair is 13 KiB of PEM; this leaves room for what people write around it. */
 const MAX_BYTES = 256 * 1024;
@@ -63,7 +64,11 @@ function explain(path: string, what: string, error: unknown): UserError {
         error,
       );
     default:
-      return unusable(`${what} ${path} cannot be read: ${errorMessage(error)}`, 'Check the path and the disk.', error);
+      return unusable(
+        `${what} ${path} cannot be read: ${describeSystemError(error)}`,
+        'Check the path and the disk.',
+        error,
+      );
   }
 }
 

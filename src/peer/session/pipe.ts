@@ -3,7 +3,7 @@ import type { DataChunk } from '../../protocol/data-frames.js';
 import { ExitCode, errorCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Link } from '../../protocol/link.js';
 import type { PeerMessage } from '../../protocol/messages.js';
-import { describeSystemError } from '../files/disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { collectLessOften } from './heap-growth.js';
 import { SendWindow } from './transfers/send-window.js';
 import { UnconsumedBytes } from './unconsumed-bytes.js';

@@ -2,6 +2,7 @@ import { readdirSync, rmSync, unwatchFile, watchFile } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type Conf from 'conf';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { syncDirectory } from '../session/journal/private-files.js';
 import { withLock } from './settings-lock.js';
 import { checkSettings, DamagedSettingsError, type Settings } from './stored-settings.js';
@@ -120,7 +121,7 @@ function explain<T>(path: string, work: () => T): T {
     if (errorCode(error) === undefined) throw error;
     throw new UserError(
       ExitCode.usage,
-      `the settings file ${path} cannot be used: ${errorMessage(error)}`,
+      `the settings file ${path} cannot be used: ${describeSystemError(error)}`,
       'Check the permissions and the free space, or name another place with --home DIR.',
       { cause: error },
     );

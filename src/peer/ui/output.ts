@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { ExitCode, errorCode, errorMessage, UserError } from '../../protocol/errors.js';
 import { escapeInJson, sanitise, sanitiseLine } from '../../protocol/sanitise.js';
-import { describeSystemError } from '../files/disk-errors.js';
+import { describeSystemError } from '../../shared/system-error.js';
 
 /** What commands print outside of a session: results on stdout, everything else on stderr. */
 

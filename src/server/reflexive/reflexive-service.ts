@@ -2,8 +2,9 @@ import dgram from 'node:dgram';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
 import { plainAddress } from '../../protocol/address.js';
-import { errorCode, errorMessage } from '../../protocol/errors.js';
+import { errorCode } from '../../protocol/errors.js';
 import type { Endpoint } from '../../protocol/messages.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { ProbeDesk } from './probe-desk.js';
 
 export interface ReflexiveOptions {
@@ -39,7 +40,7 @@ export class ReflexiveService {
         this.#probes.push({ address: secondAddress, port: await this.#bind(secondAddress, where.port + 2) });
       }
     } catch (error) {
-      warn(`UDP cannot be used here, so fewer peers will find a direct path: ${errorMessage(error)}`);
+      warn(`UDP cannot be used here, so fewer peers will find a direct path: ${describeSystemError(error)}`);
     }
   }
 

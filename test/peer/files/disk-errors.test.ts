@@ -1,6 +1,5 @@
-import { open } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { describeSystemError, explainDiskError } from '../../../src/peer/files/disk-errors.js';
+import { explainDiskError } from '../../../src/peer/files/disk-errors.js';
 import { ExitCode, ProtocolError, UserError } from '../../../src/protocol/errors.js';
 
 function systemError(code: string): Error {
@@ -34,9 +33,4 @@ it('what is no failure of the disk stays what it is', () => {
   ]) {
     expect(explainDiskError(error, '/some/folder')).toBe(error);
   }
-});
-
-it('a system error is described without its call and path', async () => {
-  const error = await open('/not/there').catch((thrown: unknown) => thrown);
-  expect(describeSystemError(error)).toBe('no such file or directory');
 });

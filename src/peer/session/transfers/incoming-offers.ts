@@ -2,7 +2,7 @@ import path from 'node:path';
 import { MAX_MANIFEST_BYTES, MAX_MANIFEST_ENTRIES } from '../../../protocol/constants.js';
 import { ExitCode, ProtocolError, UserError } from '../../../protocol/errors.js';
 import type { ManifestEntry } from '../../../protocol/messages.js';
-import { describeSystemError } from '../../files/disk-errors.js';
+import { describeSystemError } from '../../../shared/system-error.js';
 import { makeFolder } from '../../files/make-folder.js';
 import { checkManifest, offeredFiles } from '../../files/manifest.js';
 import { ensureRoom } from '../../files/space.js';
