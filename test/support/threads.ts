@@ -24,7 +24,9 @@ export function builtThreads(): Plugin {
 async function buildThread(source: string): Promise<void> {
   await mkdir(BUILT, { recursive: true });
   const file = builtFile(basename(source, '.ts'));
-  await build({ input: source, platform: 'node', output: { file, format: 'esm' }, logLevel: 'warn' });
+  // Packages stay where they are, for some look for files of theirs.
+  const external = /^[^./]/;
+  await build({ input: source, platform: 'node', external, output: { file, format: 'esm' }, logLevel: 'warn' });
 }
 
 function builtFile(name: string): string {

@@ -15,6 +15,9 @@ export interface LibraryJob extends PortRequest {
 
 export type LibraryLanguage = 'NAT-PMP' | 'UPnP';
 
+/** What the thread says: first of all that it takes jobs, and then an answer to each. */
+export type LibraryWord = 'ready' | LibraryAnswer;
+
 export type LibraryAnswer = { number: number } & (Granted | { problem: string });
 
 export interface Granted {

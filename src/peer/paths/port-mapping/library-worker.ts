@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import { type Gateway, pmpNat, upnpNat } from '@achingbrain/nat-port-mapper';
 import { withDeadline } from '../../deadline.js';
 import { LEASE_SECONDS } from './lease.js';
-import type { Granted, LibraryAnswer, LibraryJob } from './library-jobs.js';
+import type { Granted, LibraryJob, LibraryWord } from './library-jobs.js';
 import { localAddressTowards } from './local-address.js';
 
 /**
@@ -20,13 +20,15 @@ parentPort?.on('message', (job: LibraryJob) => {
   const never = new AbortController().signal;
   const perform = job.language === 'UPnP' ? performByUpnp : performByNatPmp;
   withDeadline(job.timeoutMs, never, (signal) => perform(job, signal)).then(
-    (granted) => answer({ number: job.number, ...granted }),
-    (error) => answer({ number: job.number, problem: error instanceof Error ? error.message : String(error) }),
+    (granted) => say({ number: job.number, ...granted }),
+    (error) => say({ number: job.number, problem: error instanceof Error ? error.message : String(error) }),
   );
 });
 
-function answer(words: LibraryAnswer): void {
-  parentPort?.postMessage(words);
+say('ready');
+
+function say(word: LibraryWord): void {
+  parentPort?.postMessage(word);
 }
 
 async function performByUpnp(job: LibraryJob, signal: AbortSignal): Promise<Granted> {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { unlessAborted, withDeadline } from '../../deadline.js';
 import { type AskForLease, LEASE_SECONDS } from './lease.js';
-import type { Granted, LibraryAnswer, LibraryJob, LibraryLanguage } from './library-jobs.js';
+import type { Granted, LibraryJob, LibraryLanguage, LibraryWord } from './library-jobs.js';
 import { withdrawByNatPmp } from './withdraw-by-nat-pmp.js';
 
 /** Of one job. UPnP devices may take a second before they answer a search. */
@@ -13,6 +13,8 @@ const LIMITS = { maxOldGenerationSizeMb: 64 };
 
 interface Thread {
   worker: Worker;
+  /** It has loaded what it needs, or failed to. */
+  ready: Promise<void>;
   /** By the job's number. */
   pending: Map<number, { resolve(granted: Granted): void; reject(error: Error): void }>;
 }
@@ -27,12 +29,15 @@ export class Library {
   /** What nobody waits for any more, until it was refused, or granted and given back. */
   readonly #late = new Map<Promise<void>, Wish>();
 
-  askBy(language: LibraryLanguage): AskForLease {
+  /** @param withinMs of the gateway: the thread's start, which takes longer than that on a slow machine, does not count */
+  askBy(language: LibraryLanguage, withinMs: number): AskForLease {
     return async (request, gateway, signal) => {
       this.#leases += 1;
       try {
         const wish = { ...request, language, gateway, externalPort: request.internalPort };
-        const granted = await this.#mapUnlessAborted(wish, signal);
+        this.#thread ??= this.#startThread();
+        await unlessAborted(this.#thread.ready, signal);
+        const granted = await withDeadline(withinMs, signal, (until) => this.#mapUnlessAborted(wish, until));
         return this.#lease({ ...wish, gateway: granted.gateway, externalPort: granted.external.port }, granted);
       } catch (error) {
         this.#forgetLease();
@@ -105,7 +110,11 @@ export class Library {
       resourceLimits: LIMITS,
     });
     worker.unref();
-    worker.on('message', (answer: LibraryAnswer) => {
+    const ready = new Promise<void>((resolve) => {
+      worker.once('message', () => resolve()).once('exit', () => resolve());
+    });
+    worker.on('message', (answer: LibraryWord) => {
+      if (answer === 'ready') return;
       const waiting = pending.get(answer.number);
       if ('problem' in answer) waiting?.reject(new Error(answer.problem));
       else waiting?.resolve(answer);
@@ -116,7 +125,7 @@ export class Library {
       if (this.#thread?.worker === worker) this.#thread = null;
       for (const { reject } of pending.values()) reject(new Error('the library for it has failed'));
     });
-    return { worker, pending };
+    return { worker, ready, pending };
   }
 
   #forgetLease(): void {

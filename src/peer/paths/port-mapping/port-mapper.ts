@@ -7,13 +7,12 @@ import type { AskForLease, Lease, PortRequest } from './lease.js';
 import { Library } from './library.js';
 import { MappedPort } from './mapped-port.js';
 
-/** What a path asks for. Rejects, within little more than three seconds, if no gateway does it. */
+/** What a path asks for. Rejects, within little more than three seconds and what a thread takes to start, if no gateway does it. */
 export type MapPort = (request: PortRequest & { signal: AbortSignal }) => Promise<MappedPort>;
 
 interface Language {
   name: string;
   ask: AskForLease;
-  withinMs: number;
 }
 
 /** A network whose gateway maps no ports is not asked again so soon. */
@@ -23,9 +22,9 @@ const TRY_AGAIN_AFTER_MS = 60_000;
 export class PortMapper {
   readonly #library = new Library();
   #languages: Language[] = [
-    { name: 'PCP', ask: askByPcp, withinMs: 500 },
-    { name: 'NAT-PMP', ask: this.#library.askBy('NAT-PMP'), withinMs: 500 },
-    { name: 'UPnP', ask: this.#library.askBy('UPnP'), withinMs: 2_000 },
+    { name: 'PCP', ask: within(500, askByPcp) },
+    { name: 'NAT-PMP', ask: this.#library.askBy('NAT-PMP', 500) },
+    { name: 'UPnP', ask: this.#library.askBy('UPnP', 2_000) },
   ];
   readonly #mapped = new Set<MappedPort>();
   #failed: { network: string; why: string; untilMs: number } | null = null;
@@ -45,8 +44,7 @@ export class PortMapper {
     for (const language of [...this.#languages]) {
       signal.throwIfAborted();
       try {
-        const lease = await withDeadline(language.withinMs, signal, (until) => language.ask(request, gateway, until));
-        return await this.#adopt(lease, language, signal);
+        return await this.#adopt(await language.ask(request, gateway, signal), language, signal);
       } catch (error) {
         problems.push(`${language.name}: ${errorMessage(error)}`);
       }
@@ -76,4 +74,8 @@ export class PortMapper {
     await mapped.release();
     throw new Error('the gateway has no connection of its own');
   }
+}
+
+function within(ms: number, ask: AskForLease): AskForLease {
+  return (request, gateway, signal) => withDeadline(ms, signal, (until) => ask(request, gateway, until));
 }
