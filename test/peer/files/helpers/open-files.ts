@@ -4,10 +4,15 @@ import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 export const openFiles = { known: existsSync('/proc/self/fd'), below };
 
 function below(folder: string): string[] {
-  const paths = readdirSync('/proc/self/fd').flatMap((fd) => {
-    // The listing itself was open when it was made.
-    const path = existsSync(`/proc/self/fd/${fd}`) ? readlinkSync(`/proc/self/fd/${fd}`) : '';
-    return path === folder || path.startsWith(`${folder}/`) ? [path] : [];
-  });
-  return paths.sort();
+  const paths = readdirSync('/proc/self/fd').map(pathOf);
+  return paths.filter((path) => path === folder || path.startsWith(`${folder}/`)).sort();
+}
+
+function pathOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // Closed since, as that of the listing was; other threads close files at any moment.
+    return '';
+  }
 }
