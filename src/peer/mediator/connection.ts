@@ -11,6 +11,7 @@ import { MEDIATOR_EXPORTER_LABEL } from '../../protocol/transcripts.js';
 import { mediatorCodec } from '../../protocol/wire.js';
 import { withDeadline } from '../deadline.js';
 import { dial } from '../dial.js';
+import { type Dial, dialFirst } from '../dial-first.js';
 import type { Judge } from './judge.js';
 
 /** The mediator knows this key no longer, never knew it, or the signature does not hold: it does not say which. */
@@ -45,7 +46,7 @@ type Admission = Pick<MediatorConnection, 'stream' | 'reflexive' | 'clock' | 'fo
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * Connects to the first address of `host` that answers, and runs the first handshake.
+ * Connects to whichever address of `host` answers first, and runs the first handshake.
  * @param judge sees the mediator's key before anything is said to it; throws to refuse it
  * @throws RefusedError, whatever `judge` throws, or a system error
  */
@@ -58,7 +59,12 @@ export async function connectToMediator(
   signal: AbortSignal,
 ): Promise<MediatorConnection> {
   const resolved = await lookup(host, { all: true });
-  const socket = await connectToAny(resolved, port, signal);
+  const dials = resolved.map(
+    ({ address, family }): Dial =>
+      (until) =>
+        connectFromShareablePort(address, family, port, until),
+  );
+  const socket = await dialFirst(dials, signal);
   const local = { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
   const remote = { address: socket.remoteAddress ?? '', port };
   const addresses = [...new Set([remote.address, ...resolved.map(({ address }) => address)])];
@@ -107,19 +113,6 @@ async function authenticate(
     stream.destroy(error as Error);
     throw error;
   }
-}
-
-async function connectToAny(addresses: { address: string; family: number }[], port: number, signal: AbortSignal) {
-  let failure: unknown = new Error('the name has no address');
-  for (const { address, family } of addresses) {
-    try {
-      return await connectFromShareablePort(address, family, port, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      failure = error;
-    }
-  }
-  throw failure;
 }
 
 /**
