@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ExitCode, errorCode, errorMessage, ProtocolError, UserError, WrongPeerError } from '../../protocol/errors.js';
+import { ExitCode, errorCode, ProtocolError, UserError, WrongPeerError } from '../../protocol/errors.js';
 import type { Identity } from '../../protocol/identity.js';
 import type { Introduction, MediatorMessage } from '../../protocol/messages.js';
 import { sanitiseLine } from '../../protocol/sanitise.js';
 import type { Succession } from '../../protocol/succession.js';
 import { TokenBucket } from '../../protocol/token-bucket.js';
+import { describeSystemError } from '../../shared/system-error.js';
 import { isOwnAddress } from '../paths/addresses.js';
 import { connectToMediator, type MediatorConnection, RefusedError } from './connection.js';
 import type { Judge } from './judge.js';
@@ -254,8 +255,9 @@ export function reasonOf(error: unknown): string {
       return 'what answers there hangs up';
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
+    case 'EADDRNOTAVAIL':
       return 'there is no route to it';
     default:
-      return sanitiseLine(errorMessage(error));
+      return sanitiseLine(describeSystemError(error));
   }
 }
