@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { link, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../protocol/errors.js';
+import { ExitCode, errorCode, UserError } from '../protocol/errors.js';
 import { makeFolders } from '../shared/make-folders.js';
 import { describeSystemError } from '../shared/system-error.js';
 
@@ -32,12 +33,26 @@ export class Bars {
     this.#warn = warn;
   }
 
-  /** Makes the folder, by which `revoke` knows a mediator's home. */
+  /**
+   * Makes the folder, by which `revoke` knows a mediator's home.
+   * @throws UserError if it is there and cannot be read: whoever was barred would be let in
+   */
   prepare(): void {
     try {
       makeFolders(this.#folder, 0o700);
     } catch (error) {
       this.#warn(`no key can be revoked here: ${this.#folder} cannot be made: ${describeSystemError(error)}`);
+    }
+    try {
+      readdirSync(this.#folder);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return;
+      throw new UserError(
+        ExitCode.usage,
+        `the revoked keys in ${this.#folder} cannot be read: ${describeSystemError(error)}`,
+        'Make the folder readable for the user who runs p2p-server, or keys that were revoked would be admitted.',
+        { cause: error },
+      );
     }
   }
 

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { ExitCode, UserError } from '../protocol/errors.js';
+import { statSync } from 'node:fs';
+import { ExitCode, errorCode, UserError } from '../protocol/errors.js';
 import { verificationWords } from '../protocol/words.js';
 import { describeSystemError } from '../shared/system-error.js';
 import { barsFolder, liftBar, writeBar } from './bars.js';
@@ -18,14 +18,7 @@ export interface RevokeOptions {
  */
 export async function revoke({ id, undo, home }: RevokeOptions): Promise<string> {
   const folder = barsFolder(home);
-  if (!existsSync(folder)) {
-    // A bar that no mediator reads would leave its operator in a false belief.
-    throw new UserError(
-      ExitCode.usage,
-      `no mediator has run with the home ${home}; nothing was changed`,
-      'Name the --home that p2p-server runs with.',
-    );
-  }
+  checkIsHome(home, folder);
   try {
     if (undo) return await lift(folder, id);
     await writeBar(folder, { id, because: null });
@@ -41,6 +34,19 @@ export async function revoke({ id, undo, home }: RevokeOptions): Promise<string>
     'It and its successors are not admitted any more, even if their files are still in the directory of keys.',
     'To lift it: the same with --undo',
   ].join('\n');
+}
+
+function checkIsHome(home: string, folder: string): void {
+  try {
+    statSync(folder);
+  } catch (error) {
+    const isMissing = ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
+    // A bar that no mediator reads would leave its operator in a false belief.
+    const [what, hint] = isMissing
+      ? [`no mediator has run with the home ${home}`, 'Name the --home that p2p-server runs with.']
+      : [`${folder} cannot be looked at: ${describeSystemError(error)}`, 'Run this as the user who runs p2p-server.'];
+    throw new UserError(ExitCode.usage, `${what}; nothing was changed`, hint, { cause: error });
+  }
 }
 
 async function lift(folder: string, id: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../src/protocol/errors.js';
@@ -62,6 +62,19 @@ describe('a bar', () => {
     expect(blind.has(id)).toBe(true);
     expect(warnings.filter((text) => text.includes('cannot be read'))).toHaveLength(1);
   });
+});
+
+test('bars that are there and cannot be read let no mediator start, for it would admit whom they bar', async () => {
+  const home = join(await scratchFolder(), 'home');
+  await mkdir(home);
+  await symlink('revoked', barsFolder(home));
+  expect(() => new Bars(home, () => {}).prepare()).toThrow(/the revoked keys in .* cannot be read/);
+});
+
+test('a home that cannot be looked at is not said to be none', async () => {
+  const home = await scratchFolder();
+  await symlink('revoked', barsFolder(home));
+  await expect(revoke({ id, undo: false, home })).rejects.toThrow(/cannot be looked at/);
 });
 
 test('a home that no mediator has run with is an error, and is not made', async () => {
