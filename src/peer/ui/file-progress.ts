@@ -1,5 +1,5 @@
 import { sanitiseLine } from '../../protocol/sanitise.js';
-import type { ProgressEvent } from '../session/events.js';
+import type { OfferedFile, ProgressEvent } from '../session/events.js';
 import { padEnd, textWidth, truncateMiddle } from './cells.js';
 import { formatDuration, formatPart, formatPercent, formatRate, formatWaiting } from './format.js';
 import { type Row, span } from './rows.js';
@@ -20,19 +20,30 @@ const MEDIUM = 50;
 
 /** Works out, from what is told of a whole transfer, how far its present file is: files go in the offer's order. */
 export class FileProgressReader {
-  readonly #places = new Map<string, { start: number; size: number }>();
+  readonly #files: readonly OfferedFile[];
+  /** The file that was read of last, and how many bytes come before it. */
+  #index = 0;
+  #start = 0;
 
-  constructor({ files }: TransferEntry) {
-    let start = 0;
-    for (const { name, size } of files) {
-      this.#places.set(name, { start, size });
-      start += size;
-    }
+  constructor({ files }: Pick<TransferEntry, 'files'>) {
+    this.#files = files;
   }
 
   read({ name, bytes, total }: ProgressEvent): FileProgress {
-    const { start, size } = this.#places.get(name) ?? { start: 0, size: total };
+    const { start, size } = this.#find(name) ?? { start: 0, size: total };
     return { name, bytes: Math.max(0, Math.min(size, bytes - start)), size };
+  }
+
+  /** Looks on from the last one: a place of its own for each of a hundred thousand files would be much to keep. */
+  #find(name: string): { start: number; size: number } | null {
+    for (let looked = 0; looked < this.#files.length; looked++) {
+      const file = this.#files[this.#index];
+      if (file?.name === name) return { start: this.#start, size: file.size };
+      const isLast = this.#index === this.#files.length - 1;
+      this.#start = isLast ? 0 : this.#start + (file?.size ?? 0);
+      this.#index = isLast ? 0 : this.#index + 1;
+    }
+    return null;
   }
 }
 

@@ -40,6 +40,16 @@ test.each([
   expect(reader().read({ ...EVENT, name, bytes })).toEqual({ name, bytes: fileBytes, size });
 });
 
+test('one reader finds files in any order, and again after one that was never offered', () => {
+  const one = reader();
+  const read = (name: string, bytes: number) => one.read({ ...EVENT, name, bytes });
+  expect(read('b', 250)).toEqual({ name: 'b', bytes: 150, size: 300 });
+  expect(read('a', 40)).toEqual({ name: 'a', bytes: 40, size: 100 });
+  expect(read('never offered', 40)).toEqual({ name: 'never offered', bytes: 40, size: 400 });
+  expect(read('empty/', 400)).toEqual({ name: 'empty/', bytes: 0, size: 0 });
+  expect(read('b', 101)).toEqual({ name: 'b', bytes: 1, size: 300 });
+});
+
 test('a row has the name, a bar, and the numbers', () => {
   const row = fileProgressRow({ name: 'photo.png', bytes: 12_000_000, size: 24_000_000 }, EVENT, 80);
   expect(rowText(row)).toBe(`${'photo.png'.padEnd(24)}  ██████████░░░░░░░░░░ 50%  12 of 24 MB  1.0 MB/s  0:03`);
