@@ -24,8 +24,8 @@ export const PIPE_STREAM = 0;
 
 const SLICE_BYTES = 64 * 1024;
 const MAX_BUFFERED = 128 * 1024;
-/** The window's largest size, and one read more. */
-const MAX_UNCONSUMED = 17 * 1024 * 1024;
+/** Enough to go on with. What was sent is kept beside it until it is taken in, as much as the window lets out. */
+const MAX_UNSENT = 1024 * 1024;
 const MAX_UNWRITTEN = 24 * 1024 * 1024;
 /** Each write that waits costs memory of its own, however few bytes it has. */
 const MAX_UNWRITTEN_PIECES = 16_384;
@@ -117,7 +117,6 @@ export class Pipe {
     if (!this.#sending.window.consumed(bytes, performance.now()))
       throw new ProtocolError('more was consumed than was sent');
     this.#mine.consume(this.#sending.from + bytes);
-    if (this.#mine.size < MAX_UNCONSUMED) this.#o.input?.resume();
     this.#flush();
     this.#settle();
   }
@@ -141,8 +140,12 @@ export class Pipe {
 
   #read(bytes: Buffer): void {
     this.#mine.push(bytes);
-    if (this.#mine.size >= MAX_UNCONSUMED) this.#o.input?.pause();
     this.#flush();
+    if (this.#isAhead()) this.#o.input?.pause();
+  }
+
+  #isAhead(): boolean {
+    return this.#mine.end - this.#sentTo >= MAX_UNSENT;
   }
 
   #want(offset: number): void {
@@ -170,6 +173,7 @@ export class Pipe {
       window.sent(slice.length, performance.now());
       this.#sentTo += slice.length;
     }
+    if (!this.#isAhead()) this.#o.input?.resume();
     if (this.#inputEnded && this.#sentTo === this.#mine.end && !sending.endTold) {
       sending.endTold = true;
       link.send({ kind: 'pipeEnd', length: this.#mine.end });
