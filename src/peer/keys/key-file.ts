@@ -8,6 +8,7 @@ import { describeSystemError } from '../../shared/system-error.js';
 const MAX_BYTES = 256 * 1024;
 
 export const OWN_KEYS = 'the key pair';
+export const PASSPHRASE_FILE = 'the passphrase file';
 
 export interface KeyFile {
   text: string;
@@ -24,8 +25,10 @@ export function readKeyFile(path: string, what: string): KeyFile {
     try {
       const stats = fstatSync(file);
       if (stats.isDirectory()) {
-        const name = what === OWN_KEYS ? 'mykeypair.pem' : 'public.pem';
-        throw unusable(`${what} ${path} is a folder`, `Name the file in it, such as ${join(path, name)}.`);
+        throw unusable(
+          `${what} ${path} is a folder`,
+          whatToName(what, `the file in it, such as ${fileIn(path, what)}`),
+        );
       }
       return { text: readText(file, path, what), stats };
     } finally {
@@ -43,8 +46,17 @@ function readText(file: number, path: string, what: string): string {
   for (let read = -1; read !== 0 && length <= MAX_BYTES; length += read) {
     read = readSync(file, buffer, length, buffer.length - length, null);
   }
-  if (length > MAX_BYTES) throw unusable(`${what} ${path} is too large to be a key`, 'Name a key file in PEM form.');
+  if (length > MAX_BYTES)
+    throw unusable(`${what} ${path} is too large to be one`, whatToName(what, 'a key file in PEM form'));
   return buffer.toString('utf8', 0, length);
+}
+
+function whatToName(what: string, key: string): string {
+  return `Name ${what === PASSPHRASE_FILE ? 'a file whose first line is the passphrase' : key}.`;
+}
+
+function fileIn(folder: string, what: string): string {
+  return join(folder, what === OWN_KEYS ? 'mykeypair.pem' : 'public.pem');
 }
 
 function explain(path: string, what: string, error: unknown): UserError {

@@ -11,7 +11,7 @@ import {
   WrongPassphraseError,
 } from '../../protocol/identity.js';
 import { quoteForShell } from '../../protocol/shell-command.js';
-import { type KeyFile, OWN_KEYS, readKeyFile } from './key-file.js';
+import { type KeyFile, OWN_KEYS, PASSPHRASE_FILE, readKeyFile } from './key-file.js';
 
 /** Where the passphrase of an encrypted key may come from; the first that is there is used. Never from argv. */
 export interface PassphraseSources {
@@ -108,8 +108,9 @@ function hasPublicBlock(text: string): boolean {
 
 /** The first line of a file. @throws UserError */
 export function readPassphraseFile(path: string): string {
-  const { text } = readKeyFile(path, 'the passphrase file');
-  const passphrase = text.split(/\r?\n/, 1)[0] ?? '';
+  const { text } = readKeyFile(path, PASSPHRASE_FILE);
+  // Some editors begin a file with a mark that nobody types.
+  const passphrase = text.replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0] ?? '';
   if (passphrase !== '') return passphrase;
   throw new UserError(ExitCode.usage, `the passphrase file ${path} has no first line`, 'Write the passphrase there.');
 }

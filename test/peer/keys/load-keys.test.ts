@@ -137,6 +137,18 @@ describe('a passphrase', () => {
     await expect(loadOwnKeys(file(encrypted), wrong)).rejects.toThrow('does not open the private key');
   });
 
+  test('file ends its line as any system does, and may begin with the mark of an editor', () => {
+    for (const text of ['secret', 'secret\nmore\n', 'secret\r\n', '\uFEFFsecret\n']) {
+      expect(readPassphraseFile(file(text))).toBe('secret');
+    }
+  });
+
+  test('file that is a folder is a user error that asks for no key', () => {
+    expect(() => readPassphraseFile(folder)).toThrow(
+      expect.objectContaining({ hint: 'Name a file whose first line is the passphrase.' }),
+    );
+  });
+
   test('file without a first line is a user error', () => {
     expect(() => readPassphraseFile(file('\nsecret'))).toThrow('has no first line');
     expect(() => readPassphraseFile(join(folder, 'none'))).toThrow('the passphrase file');
