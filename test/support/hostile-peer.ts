@@ -26,7 +26,7 @@ type Of<K extends Kind> = Extract<PeerMessage, { kind: K }>;
 
 const PATIENCE_MS = 20_000;
 /** In this time the victim's budget grows by one costly message. */
-const REFUSED_MS = 200;
+const AGAIN_AFTER_MS = 200;
 
 /** A real mediator, a real program, and the keys of the peer that the program wants: the hostile one has them. */
 export class HostileStage {
@@ -103,39 +103,47 @@ export class HostilePeer {
   }
 
   /** Introduced, and inside TLS with the victim over the relay: neither has said anything yet. */
-  static async secure(stage: HostileStage): Promise<HostilePeer> {
-    const where = { port: stage.pair.port };
-    const control = await registerWith(where, stage.me, stage.victimIdentity.id);
-    const introduction = await control.take('introduction');
-    const stream = await openRelayStream(where, introduction, myRole(stage));
-    await readPreface(stream, patience());
-    return new HostilePeer(stage, control, introduction, await secured(stage, stream));
+  static secure(stage: HostileStage): Promise<HostilePeer> {
+    return HostilePeer.#meet(stage, async () => {});
   }
 
   /** Authenticated, and not the session's link. */
-  static async link(stage: HostileStage): Promise<HostilePeer> {
-    const peer = await HostilePeer.secure(stage);
-    await peer.#authenticate();
-    return peer;
+  static link(stage: HostileStage): Promise<HostilePeer> {
+    return HostilePeer.#meet(stage, (peer) => peer.#authenticate());
+  }
+
+  /** The session's link, activated as an honest peer does. */
+  static join(stage: HostileStage, held: Partial<Held> = {}): Promise<HostilePeer> {
+    return HostilePeer.#meet(stage, async (peer) => {
+      await peer.#authenticate();
+      await peer.#activated(held);
+    });
   }
 
   /**
-   * The session's link, activated as an honest peer does. After a flood the victim ends every link of this peer that is
-   * to be activated, until the budget of costly messages has come back: it is tried until then.
+   * Tries until the victim takes it, for two things may end a link before that: a victim that has just lost its link asks
+   * to be introduced once more, and then leaves what the introduction before has led to; and after a flood it ends every
+   * link that is to be activated, until the budget of costly messages has come back.
    */
-  static async join(stage: HostileStage, held: Partial<Held> = {}): Promise<HostilePeer> {
+  static async #meet(stage: HostileStage, talk: (peer: HostilePeer) => Promise<void>): Promise<HostilePeer> {
+    const where = { port: stage.pair.port };
     const signal = patience();
     for (;;) {
-      const peer = await HostilePeer.link(stage);
+      const control = await registerWith(where, stage.me, stage.victimIdentity.id);
+      let stream: Duplex | undefined;
       try {
-        await peer.#activated(held);
+        const introduction = await control.take('introduction');
+        stream = await openRelayStream(where, introduction, myRole(stage));
+        await Promise.race([readPreface(stream, patience()), introducedAnew(control)]);
+        const peer = new HostilePeer(stage, control, introduction, await secured(stage, stream));
+        await talk(peer);
         return peer;
       } catch (error) {
-        const isRefused = peer.isEnded;
-        peer.close();
-        if (!isRefused || signal.aborted) throw error;
+        stream?.destroy();
+        control.destroy();
+        if (signal.aborted) throw error;
       }
-      await sleep(REFUSED_MS);
+      await sleep(AGAIN_AFTER_MS);
     }
   }
 
@@ -254,6 +262,13 @@ export class HostilePeer {
   #changed(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+/** Rejects then: the victim may never open what the introduction before led to. */
+function introducedAnew(control: MediatorClient): Promise<never> {
+  const anew = control.take('introduction').then(() => Promise.reject(new Error('introduced anew')));
+  anew.catch(() => {});
+  return anew;
 }
 
 function myRole({ role }: HostileStage): Role {
