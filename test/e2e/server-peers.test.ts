@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { newIdentity, privatePem, publicPem } from '../support/keys.js';
 import { connectTo, handshake, openRelay, RefusedByMediator, secure } from '../support/mediator-client.js';
+import { ownTime } from '../support/own-time.js';
 import { closed, readToEnd } from '../support/streams.js';
 import { ann, bob, cat, ServerFixture } from './server-fixture.js';
 
@@ -44,20 +45,20 @@ describe('the directory', () => {
     const waiting = await fixture.register({ port }, ann, bob.id);
     await waiting.take('waiting');
 
-    const addedAt = performance.now();
+    const addedMs = ownTime();
     mkdirSync(join(fixture.certs, 'friends'));
     writeFileSync(join(fixture.certs, 'friends', 'bob.pem'), publicPem(bob.privateKey));
     expect(await server.next('keys')).toEqual({ event: 'keys', keys: 2 });
-    expect(performance.now() - addedAt).toBeLessThan(1_000);
+    expect(addedMs()).toBeLessThan(1_000);
     const client = await fixture.register({ port }, bob, ann.id);
     await client.take('introduction');
     await waiting.take('introduction');
 
-    const removedAt = performance.now();
+    const removedMs = ownTime();
     rmSync(join(fixture.certs, 'friends'), { recursive: true });
     await client.take('goodbye');
     await client.closed;
-    expect(performance.now() - removedAt).toBeLessThan(1_000);
+    expect(removedMs()).toBeLessThan(1_000);
     await waiting.take('waiting');
     await expect(fixture.register({ port }, bob, ann.id)).rejects.toThrow(RefusedByMediator);
   });
@@ -96,11 +97,11 @@ describe('whatever strangers do', () => {
     const turnedAway = () => strangers.filter((socket) => socket.closed).length;
     await expect.poll(turnedAway, { timeout: 5_000 }).toBeGreaterThanOrEqual(700 - 512);
 
-    const startedAt = performance.now();
+    const passedMs = ownTime();
     const newer = await fixture.register({ port, localAddress: '127.0.0.2' }, bob, ann.id);
     await newer.take('introduction');
     await first.take('introduction');
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(passedMs()).toBeLessThan(2_000);
     const refused = await secure(await connectTo({ port, localAddress: '127.0.0.3' }));
     expect((await handshake(refused, cat, ann.id)).kind).toBe('refused');
 

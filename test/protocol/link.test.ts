@@ -208,14 +208,17 @@ describe('keepalive', () => {
   });
 
   test('takes messages and data for signs of life too', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
     const { link, peer } = await linkToPeer(quick);
     const { messages, data } = listen(link);
     // As long as ten silences that would have been deadly.
     for (let spent = 0; spent < 10 * quick.deadMs; spent += quick.deadMs / 2) {
+      const heard = data.length;
       peer.send(ack(1));
       peer.sendData(1, 1, 0, Buffer.of(1));
-      await new Promise((resolve) => setTimeout(resolve, quick.deadMs / 2));
-      if (link.closed) break;
+      while (data.length === heard && !link.closed) await new Promise(setImmediate);
+      vi.advanceTimersByTime(quick.deadMs / 2);
     }
     expect(link.closed).toBe(false);
     expect(messages.length).toBe(data.length);

@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { declareSuccession } from '../../src/protocol/succession.js';
 import { revoke } from '../../src/server/revoke.js';
 import { RefusedByMediator, registerWith } from '../support/mediator-client.js';
+import { ownTime } from '../support/own-time.js';
 import { identity, type RunningMediator, scratchFolder, startMediator } from './fixture.js';
 
 const [ann, bob, newAnn, newerAnn, thief] = [identity(0), identity(1), identity(2), identity(3), identity(4)];
@@ -78,10 +79,10 @@ describe('a mediator that follows successions', () => {
     const running = await startMediator([ann, bob], { ...follow, home });
     await name(running, ann, newAnn);
     const rightful = await registerWith({ port: running.port }, newAnn, bob.id);
-    const revokedAt = performance.now();
+    const passedMs = ownTime();
     await revoke({ id: ann.id, undo: false, home });
     expect((await rightful.closed).at(-1)?.kind).toBe('goodbye');
-    expect(performance.now() - revokedAt).toBeLessThan(1_000);
+    expect(passedMs()).toBeLessThan(1_000);
     const bare = newAnn.key.export({ type: 'spki', format: 'pem' });
     const again = await startMediator([bob], { home });
     await writeFile(join(again.certs, 'ann.pem'), bare);
