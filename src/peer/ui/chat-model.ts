@@ -4,11 +4,13 @@ import type { MessageEvent, SessionEvent } from '../session/events.js';
 import { Attention } from './attention.js';
 import { ConnectionTracker } from './connection-tracker.js';
 import type { StatusModel } from './status-line.js';
-import { Transcript } from './transcript.js';
+import { MAX_ENTRIES, Transcript } from './transcript.js';
 import { TransferBook } from './transfer-book.js';
 import { eventLines, failureLines, type Lines, offerLines } from './wording.js';
 
+/** Of what was said before: as many to begin with, and so many times as many whenever the person wants to see more. */
 const HISTORY_LINES = 200;
+const MORE = 5;
 
 /** What the full screen shows of a session, kept up to date by its events. It knows no terminal. */
 export class ChatModel {
@@ -21,6 +23,7 @@ export class ChatModel {
   /** Messages that came in below what is seen, while the person read further up. */
   newBelow = 0;
   #offset = 0;
+  #recalled = HISTORY_LINES;
   readonly #conversation: Conversation;
   readonly #connection: ConnectionTracker;
 
@@ -55,6 +58,24 @@ export class ChatModel {
   set offset(rows: number) {
     this.#offset = Math.max(0, rows);
     if (this.#offset === 0) this.newBelow = 0;
+  }
+
+  /** Moves what is seen, on a `page` of rows, up by so many. Beyond the beginning is what was said before. */
+  scroll(rows: number, columns: number, page: number): void {
+    this.offset += rows;
+    while (this.offset > this.transcript.height(columns) - page && this.#recallMore());
+  }
+
+  #recallMore(): boolean {
+    if (this.#recalled >= MAX_ENTRIES) return false;
+    this.#recalled *= MORE;
+    return this.transcript.addOlder(this.#conversation.history(this.#recalled));
+  }
+
+  /** What was on the screen does not come back. */
+  clear(): void {
+    this.#recalled = MAX_ENTRIES;
+    this.transcript.clear();
   }
 
   note(lines: Lines): void {

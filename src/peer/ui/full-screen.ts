@@ -178,7 +178,7 @@ class FullScreen implements Face {
   }
 
   #scroll(rows: number): void {
-    this.#model.offset += rows;
+    this.#model.scroll(rows, this.#canvas.columns, this.#page);
   }
 
   async #enter(): Promise<void> {
@@ -202,14 +202,14 @@ class FullScreen implements Face {
 
   #desk(): CommandDesk {
     const { conversation, cwd } = this.#options;
-    const { book, peerName, transcript } = this.#model;
+    const { book, peerName } = this.#model;
     return {
       conversation,
       book,
       peerName,
       cwd,
       say: (lines) => this.#model.answer(lines, this.#canvas.columns, this.#page),
-      clear: () => transcript.clear(),
+      clear: () => this.#model.clear(),
       quit: this.#finish,
     };
   }

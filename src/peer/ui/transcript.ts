@@ -12,7 +12,7 @@ export interface TranscriptView {
 }
 
 /** Older entries leave the screen's memory; the journal keeps them. */
-const MAX_ENTRIES = 5_000;
+export const MAX_ENTRIES = 5_000;
 
 interface Layout {
   width: number;
@@ -34,12 +34,26 @@ export class Transcript {
   }
 
   /** Adds a message; one that is there already, by its id, is left as it is. */
-  addMessage({ id, from, text, at, state }: HistoryLine): void {
-    if (this.#messages.has(id)) return;
+  addMessage(line: HistoryLine): void {
+    if (!this.#messages.has(line.id)) this.#add(this.#entryOf(line));
+  }
+
+  /** Puts those that are not there yet before everything else, as far as there is room. Returns whether there were any. */
+  addOlder(lines: readonly HistoryLine[]): boolean {
+    const room = Math.max(0, MAX_ENTRIES - this.#entries.length);
+    const missing = lines.filter(({ id }) => !this.#messages.has(id));
+    const older = missing.slice(Math.max(0, missing.length - room)).map((line) => this.#entryOf(line));
+    // The day above the one that was the first may stand further up now.
+    if (this.#entries[0]) this.#layouts.delete(this.#entries[0]);
+    this.#entries = [...older, ...this.#entries];
+    return older.length > 0;
+  }
+
+  #entryOf({ id, from, text, at, state }: HistoryLine): MessageEntry {
     const lines = sanitise(text).split('\n');
     const entry: MessageEntry = { kind: 'message', id, from, at: new Date(at), lines, state };
     this.#messages.set(id, entry);
-    this.#add(entry);
+    return entry;
   }
 
   addNote(at: Date, lines: Lines): void {

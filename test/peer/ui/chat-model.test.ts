@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { HistoryLine } from '../../../src/peer/session/conversation.js';
 import type { SessionEvent } from '../../../src/peer/session/events.js';
 import { ChatModel } from '../../../src/peer/ui/chat-model.js';
 import { linesOf } from '../../../src/peer/ui/wording.js';
@@ -6,9 +7,16 @@ import { rowText } from '../../support/rows.js';
 import { type Script, ScriptedConversation } from '../../support/scripted-conversation.js';
 
 const COLUMNS = 80;
-const HISTORY = [
-  { id: 'h1', from: 'peer' as const, text: 'are you there?', at: '2025-03-04T12:00:00Z', state: 'received' as const },
-  { id: 'h2', from: 'me' as const, text: 'yes', at: '2025-03-04T12:01:00Z', state: 'read' as const },
+const QUESTION: HistoryLine = {
+  id: 'h1',
+  from: 'peer',
+  text: 'are you there?',
+  at: '2025-03-04T12:00:00Z',
+  state: 'received',
+};
+const HISTORY: HistoryLine[] = [
+  QUESTION,
+  { id: 'h2', from: 'me', text: 'yes', at: '2025-03-04T12:01:00Z', state: 'read' },
 ];
 
 function open(script: Script = {}) {
@@ -31,6 +39,38 @@ test('begins with the last lines, and what I wrote', () => {
   const { model } = open({ history: HISTORY });
   expect(screen(model)).toMatch(/are you there\?.*\n.*✓✓•.*yes/);
   expect(model.written).toEqual(['yes']);
+});
+
+describe('a long history', () => {
+  const history = Array.from({ length: 7_000 }, (_, i) => ({ ...QUESTION, id: `h${i}`, text: `line ${i}.` }));
+  const PAGE = 10;
+
+  test('comes as it is scrolled to, and what is seen stays where it is', () => {
+    const { conversation, model } = open({ history });
+    expect(model.transcript.height(COLUMNS)).toBe(201);
+    model.scroll(195, COLUMNS, PAGE);
+    expect(model.transcript.height(COLUMNS)).toBe(1_001);
+    expect(screen(model, PAGE)).toMatch(/line 6795\..*line 6804\.$/s);
+    conversation.emit(message('new'));
+    expect(screen(model, PAGE)).toMatch(/line 6795\..*line 6804\.$/s);
+    // The day stands above the first alone, and not above the one that was.
+    expect(screen(model, 2_000).match(/March/g)).toHaveLength(1);
+  });
+
+  test('comes at once as far as the screen keeps it, if one goes to its beginning', () => {
+    const { model } = open({ history });
+    model.scroll(Number.MAX_SAFE_INTEGER, COLUMNS, PAGE);
+    expect(model.transcript.height(COLUMNS)).toBe(5_001);
+    model.scroll(1, COLUMNS, PAGE);
+    expect(model.transcript.height(COLUMNS)).toBe(5_001);
+  });
+
+  test('does not come back once the screen was cleared', () => {
+    const { model } = open({ history });
+    model.clear();
+    model.scroll(PAGE, COLUMNS, PAGE);
+    expect(model.transcript.height(COLUMNS)).toBe(0);
+  });
 });
 
 test('a message of the peer’s rings and is read when the bottom is seen', () => {
