@@ -46,7 +46,7 @@ function bundle(dir, input, output) {
     platform: 'node',
     plugins: [staticSchemaPlugin()],
     // Machine code lies beside their own files; blessed reads its own terminal tables.
-    external: ['udx-native', /^blessed/],
+    external: [/^udx-native/, /^blessed/],
     resolve: {
       alias: {
         'string-width': resolve('scripts/lib/late-string-width.cjs'),

@@ -10,10 +10,19 @@ export interface UdxStream extends EventEmitter {
   destroy(): void;
 }
 
+/**
+ * Has udx collect what comes until its buffer of 64 KiB is full, instead of handing over each packet. Whoever asks for it
+ * must know that as much is still to come, or the last of it stays where it is.
+ */
+export type Collect = (inBulk: boolean) => void;
+
 /** Bytes that one side may send beyond what the other has read: enough for 100 MiB a second over 80 ms. */
 export const WINDOW_BYTES = 8 * 1024 * 1024;
 /** What was read is told in steps of this. */
 const CREDIT_BYTES = WINDOW_BYTES / 8;
+
+/** More than udx collects, so that it will be full before the run ends. */
+const BULK_BYTES = 128 * 1024;
 
 const HEADER_BYTES = 4;
 const END = 0;
@@ -29,24 +38,29 @@ type Done = (error?: Error | null) => void;
  */
 export class UdxDuplex extends Duplex {
   readonly #stream: UdxStream;
+  readonly #collect: Collect;
+  #inBulk = false;
   /** To be sent when the peer and the network take more, without empty buffers. */
   #waiting: Buffer[] = [];
   #whenSent: Done | null = null;
   #allowance = WINDOW_BYTES;
   #isDraining = false;
   readonly #arrivals = new Arrivals();
+  #arrivedBytes = 0;
   #nextTurn: NodeJS.Immediate | null = null;
   /** Of the peer's bytes: come in, and told to be read. */
   #received = 0;
   #credited = 0;
   #header = Buffer.alloc(0);
+  /** Of the run that is coming in. */
   #left = 0;
   #peerEnded = false;
   #isClosed = false;
 
-  constructor(stream: UdxStream) {
+  constructor(stream: UdxStream, collect: Collect = () => {}) {
     super();
     this.#stream = stream;
+    this.#collect = collect;
     stream.on('data', (bytes: Buffer) => this.#arrived(bytes));
     stream.on('drain', () => this.#drained());
     stream.on('error', (error: Error) => this.#close(error));
@@ -120,13 +134,24 @@ export class UdxDuplex extends Duplex {
   /** A packet holds less than a tenth of what TLS decrypts at once: so what comes in one turn is taken in together. */
   #arrived(packet: Buffer): void {
     this.#arrivals.push(packet);
+    this.#arrivedBytes += packet.length;
+    if (this.#inBulk) this.#collectIfMuchIsToCome();
     this.#nextTurn ??= setImmediate(() => this.#takeIn());
   }
 
   #takeIn(): void {
     if (this.#nextTurn) clearImmediate(this.#nextTurn);
     this.#nextTurn = null;
+    this.#arrivedBytes = 0;
     for (const bytes of this.#arrivals.take()) this.#receive(bytes);
+    this.#collectIfMuchIsToCome();
+  }
+
+  #collectIfMuchIsToCome(): void {
+    const inBulk = this.#left - this.#arrivedBytes >= BULK_BYTES;
+    if (inBulk === this.#inBulk) return;
+    this.#inBulk = inBulk;
+    this.#collect(inBulk);
   }
 
   #receive(bytes: Buffer): void {

@@ -1,14 +1,16 @@
 import type { EventEmitter } from 'node:events';
 import { plainAddress } from '../../../protocol/address.js';
 import type { Endpoint } from '../../../protocol/messages.js';
-import { UdxDuplex, type UdxStream } from './udx-duplex.js';
+import { type Collect, UdxDuplex, type UdxStream } from './udx-duplex.js';
 
 /** What is used of udx-native, which has no types of its own. */
 interface Udx {
   createSocket(options: { ipv6Only: boolean }): UdxSocket;
-  createStream(id: number): UdxStream & {
-    connect(socket: UdxSocket, remoteId: number, port: number, host: string): void;
-  };
+  createStream(id: number): ConnectingStream;
+}
+
+interface ConnectingStream extends UdxStream {
+  connect(socket: UdxSocket, remoteId: number, port: number, host: string): void;
 }
 
 interface UdxSocket extends EventEmitter {
@@ -20,16 +22,36 @@ interface UdxSocket extends EventEmitter {
 
 export type IpFamily = 4 | 6;
 
-let loading: Promise<Udx | null> | undefined;
+interface Library {
+  udx: Udx;
+  collectFor(stream: ConnectingStream): Collect;
+}
+
+let loading: Promise<Library | null> | undefined;
 
 /** Null where there is no build of it: then there is no UDP path, and everything else works. */
-function load(): Promise<Udx | null> {
-  // @ts-expect-error it has no types
-  loading ??= import('udx-native').then(
-    ({ default: Library }) => new Library(),
-    () => null,
-  );
+function load(): Promise<Library | null> {
+  loading ??= loadBoth().catch(() => null);
   return loading;
+}
+
+async function loadBoth(): Promise<Library> {
+  // @ts-expect-error it has no types
+  const { default: Udx } = await import('udx-native');
+  // @ts-expect-error it has no types
+  const { default: binding } = await import('udx-native/binding.js');
+  return { udx: new Udx(), collectFor: (stream) => collectFor(stream, binding) };
+}
+
+/** Its streams have `setInteractive` for this, which does nothing as long as they are open. */
+function collectFor(
+  stream: object,
+  binding: { udx_napi_stream_set_mode?: (handle: unknown, mode: number) => void },
+): Collect {
+  const setMode = binding.udx_napi_stream_set_mode;
+  const handle: unknown = Reflect.get(stream, '_handle');
+  if (!setMode || !handle) return () => {};
+  return (inBulk) => setMode(handle, inBulk ? 1 : 0);
 }
 
 /** It was needed before, and takes no time any more. */
@@ -39,12 +61,12 @@ export function isUdxLoaded(): boolean {
 
 /** Binds to any free port. Null if there is no such thing here: no library, no such address family, no descriptor left. */
 export async function openUdpSocket(family: IpFamily): Promise<UdpSocket | null> {
-  const udx = await load();
-  if (!udx) return null;
-  const socket = udx.createSocket({ ipv6Only: family === 6 });
+  const library = await load();
+  if (!library) return null;
+  const socket = library.udx.createSocket({ ipv6Only: family === 6 });
   try {
     socket.bind(0, family === 6 ? '::' : '0.0.0.0');
-    return new UdpSocket(udx, socket, family);
+    return new UdpSocket(library, socket, family);
   } catch {
     await socket.close();
     return null;
@@ -55,13 +77,13 @@ export async function openUdpSocket(family: IpFamily): Promise<UdpSocket | null>
 export class UdpSocket {
   readonly family: IpFamily;
   readonly port: number;
-  readonly #udx: Udx;
+  readonly #library: Library;
   readonly #socket: UdxSocket;
   #stream: UdxDuplex | null = null;
   #closed = false;
 
-  constructor(udx: Udx, socket: UdxSocket, family: IpFamily) {
-    this.#udx = udx;
+  constructor(library: Library, socket: UdxSocket, family: IpFamily) {
+    this.#library = library;
     this.#socket = socket;
     this.family = family;
     this.port = socket.address().port;
@@ -83,9 +105,9 @@ export class UdpSocket {
 
   /** The socket's one stream. From now on the socket lives exactly as long as it. */
   openStream(myId: number, theirId: number, remote: Endpoint): UdxDuplex {
-    const stream = this.#udx.createStream(myId);
+    const stream = this.#library.udx.createStream(myId);
     stream.connect(this.#socket, theirId, remote.port, remote.address);
-    this.#stream = new UdxDuplex(stream);
+    this.#stream = new UdxDuplex(stream, this.#library.collectFor(stream));
     this.#stream.on('close', () => this.#close());
     return this.#stream;
   }

@@ -160,6 +160,30 @@ describe('packets that come in one turn', () => {
   });
 });
 
+test('udx collects packets while more of a run is to come than it holds, and no longer', async () => {
+  const raw = new RawStream();
+  const asked: boolean[] = [];
+  const duplex = new UdxDuplex(raw, (inBulk) => asked.push(inBulk));
+  let read = 0;
+  duplex.on('data', ({ length }) => {
+    read += length;
+  });
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(300 * 1024);
+  raw.emit('data', header);
+  await new Promise(setImmediate);
+  expect(asked).toEqual([true]);
+  const collected = Buffer.alloc(64 * 1024);
+  for (const expected of [[true], [true], [true, false], [true, false]]) {
+    raw.emit('data', collected);
+    expect(asked).toEqual(expected);
+  }
+  raw.emit('data', Buffer.alloc(44 * 1024));
+  await new Promise(setImmediate);
+  expect(read).toBe(300 * 1024);
+  expect(asked).toEqual([true, false]);
+});
+
 test('a run is written in one turn, uncopied behind its length, no further than the peer allows', async () => {
   const raw = new RawStream();
   const written: Buffer[] = [];
