@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 /** Smaller files leave so much behind that collecting it in small portions takes a fifteenth more of the processor. */
 const LARGE_FILE_BYTES = 1024 * 1024;
 
-// Both are called when much is about to flow, and no earlier: code that the build kept is taken only under the flags that
+// All are called when much is about to flow, and no earlier: code that the build kept is taken only under the flags that
 // it was made with.
 
 /**
@@ -12,6 +12,14 @@ const LARGE_FILE_BYTES = 1024 * 1024;
  */
 export function collectLessOften(): void {
   setFlagsFromString('--heap-growing-percent=300');
+}
+
+/**
+ * What is sent over UDP Node encrypts into new memory, too, which lives no longer than until the peer has it. It needs no
+ * collecting of the whole heap, every 16 MiB, only of the young generation, which fills up in 25 to 40.
+ */
+export function collectForUdp(): void {
+  setFlagsFromString('--heap-growing-percent=800');
 }
 
 /**
