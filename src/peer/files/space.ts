@@ -24,7 +24,7 @@ export async function ensureRoom(into: string, bytes: number): Promise<void> {
   throw new UserError(
     ExitCode.transferIncomplete,
     `there is not room enough in "${into}": ${spell(bytes)} are needed, ${spell(free)} are free`,
-    'free some space, or choose a folder on another disk',
+    'Free some space, or choose a folder on another disk.',
   );
 }
 
