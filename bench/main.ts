@@ -35,6 +35,7 @@ const ROWS: Row[] = [
   resume,
 ];
 const RUNS = 5;
+const QUICK_RUNS = 2;
 /** What the table stands between in docs/performance.md. */
 const [BEGIN, END] = ['<!-- bench: begin -->', '<!-- bench: end -->'];
 
@@ -43,11 +44,13 @@ const root = process.env.TURBO_BEEP_ROOT ?? '.';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    runs: { type: 'string', default: String(RUNS) },
+    runs: { type: 'string' },
     quick: { type: 'boolean', default: false },
     'write-docs': { type: 'boolean', default: false },
   },
 });
+
+const runs = Number(values.runs ?? (values.quick ? QUICK_RUNS : RUNS));
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 process.on('exit', killAll);
@@ -61,7 +64,7 @@ async function run(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const effort = { runs: Number(values.runs), quick: values.quick, hyperdht: process.env.BENCH_HYPERDHT || null };
+  const effort = { runs, quick: values.quick, hyperdht: process.env.BENCH_HYPERDHT || null };
   const reports: Report[] = [];
   for (const row of rows) {
     const startedAt = performance.now();
@@ -105,7 +108,7 @@ function machine(): string {
 function resultsOf(reports: readonly Report[]) {
   return {
     machine: machine(),
-    runs: Number(values.runs),
+    runs,
     rows: reports.map(({ row, lines, missing }) => ({
       row,
       missing,
