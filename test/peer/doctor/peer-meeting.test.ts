@@ -35,7 +35,7 @@ function meeting(me: typeof alice, peer: typeof alice, allowed = PATH_KINDS): Pe
 describe('meeting the peer to see which paths open', () => {
   it('ends with nothing when the peer does not come in time', async () => {
     expect(await meeting(alice, bob).run(300, never)).toEqual({ kind: 'absent' });
-    expect(told).toEqual(['waiting']);
+    await expect.poll(() => told).toEqual(['waiting']);
   });
 
   it('waits on when somebody looks in and leaves, and then meets', async () => {
