@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TransferRecord } from '../../../../src/peer/session/journal/journal.js';
 import type { ManifestEntry } from '../../../../src/protocol/messages.js';
+import { processorTime } from '../../../support/own-time.js';
 import { closeJournal, newFolder, openJournal } from './fixture.js';
 
 const FIRST = '01'.repeat(16);
@@ -97,9 +98,9 @@ describe('a manifest', () => {
     journal.transaction(() => {
       for (let at = 0; at < 100; at++) journal.transfers.addManifest(FIRST, part(at));
     });
-    const started = performance.now();
+    const spentMs = processorTime();
     expect(journal.transfers.manifest(FIRST)).toHaveLength(100_000);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(spentMs()).toBeLessThan(1000);
     expect(journal.transfers.manifestSize(FIRST).entries).toBe(100_000);
   });
 });
