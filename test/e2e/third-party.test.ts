@@ -15,6 +15,9 @@ import { readToEnd } from '../support/streams.js';
 
 /** Carol has a key that the mediator admits, and would like to reach, be, or overhear alice or bob. */
 
+/** Type, version and length (RFC 8446, section 5.1). */
+const TLS_RECORD_HEAD_BYTES = 5;
+
 let pair: Pair;
 
 beforeEach(() => {
@@ -248,7 +251,9 @@ describe('a hostile mediator', () => {
     };
     let flip = 0;
     await carry(guests.client, guests.server, (bytes) => {
-      bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ flip, bytes.length - 1);
+      // In the first record of however many: what came before it would rightly be shown.
+      const at = Math.min(TLS_RECORD_HEAD_BYTES, bytes.length - 1);
+      bytes.writeUInt8(bytes.readUInt8(at) ^ flip, at);
     });
     await Promise.all([client.next('connected'), server.next('connected')]);
     flip = 1;
