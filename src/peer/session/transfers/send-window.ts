@@ -11,6 +11,7 @@ export class SendWindow {
   /** Where the sample begins that is being taken. */
   #mark = { atMs: 0, consumed: 0 };
   #size = SMALLEST;
+  /** Of the last time, those that none was as high as since: the highest first. */
   #rates: { atMs: number; bytesPerMs: number }[] = [];
   /** What was sent up to here at that time: its acknowledgement took a round trip, and what the peer needed for it. */
   #timed: { atMs: number; sent: number } | null = null;
@@ -60,10 +61,11 @@ export class SendWindow {
     const elapsedMs = nowMs - this.#mark.atMs;
     // Less than a round trip may be one burst of what was held up on the way.
     if (elapsedMs < Math.max(SAMPLE_MS, Math.min(this.#minRttMs(), LONGEST_SAMPLE_MS))) return;
-    this.#rates.push({ atMs: nowMs, bytesPerMs: (this.#consumed - this.#mark.consumed) / elapsedMs });
-    this.#rates = this.#rates.filter(({ atMs }) => nowMs - atMs < REMEMBER_MS);
+    const latest = (this.#consumed - this.#mark.consumed) / elapsedMs;
+    this.#rates = this.#rates.filter((rate) => nowMs - rate.atMs < REMEMBER_MS && rate.bytesPerMs > latest);
+    this.#rates.push({ atMs: nowMs, bytesPerMs: latest });
     this.#mark = { atMs: nowMs, consumed: this.#consumed };
-    const bytesPerMs = Math.max(...this.#rates.map((rate) => rate.bytesPerMs));
+    const bytesPerMs = this.#rates[0]?.bytesPerMs ?? latest;
     const queue = Math.min(bytesPerMs * QUEUE_MS, LARGEST_QUEUE);
     this.#size = Math.min(LARGEST, Math.max(SMALLEST, bytesPerMs * this.#minRttMs() + queue));
   }
