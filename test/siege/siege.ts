@@ -28,6 +28,10 @@ const isShort = mode === '--short';
 const wanted = isShort ? words : [mode, ...words];
 const chosen = ATTACKS.filter(({ name, short }) => (short || !isShort) && wanted.every((word) => name.includes(word)));
 const tries = isShort ? 1 : 5;
+if (chosen.length === 0) {
+  console.error(`No attack is called so. There are:\n  ${ATTACKS.map(({ name }) => name).join('\n  ')}`);
+  process.exit(2);
+}
 
 interface Row extends Experience {
   name: string;
