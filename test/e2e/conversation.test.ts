@@ -275,7 +275,10 @@ describe('--timeout', () => {
 
   it('counts no more once they were connected', async () => {
     await pair.startMediator();
-    const { alice, bob } = await pair.meet('--timeout', '6');
+    const bob = pair.startPeer('bob');
+    await bob.next('waiting');
+    const alice = pair.startPeer('alice', '--timeout', '6');
+    await alice.next('connected');
     await bob.stop();
     await alice.next('disconnected');
     const seconds = new Promise((resolve) => setTimeout(resolve, 6_500));

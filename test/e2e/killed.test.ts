@@ -12,6 +12,7 @@ class Person {
   readonly confirmedRefs = new Set<string>();
   readonly delivered = new Set<string>();
   readonly files: string[] = [];
+  readonly transferred = new Set<string>();
   readonly name: Name;
   readonly #pair: Pair;
   program: RunningProgram;
@@ -57,6 +58,7 @@ class Person {
     }
     if (event.event === 'delivered') this.delivered.add(id);
     if (event.event === 'file') this.files.push(String(event.path));
+    if (event.event === 'transferred') this.transferred.add(String(event.transfer));
   }
 }
 
@@ -113,7 +115,9 @@ it('files both ways arrive whole although everything is killed in turn on the wa
   }
   for (let round = 0; round < 6; round += 1) {
     const victim = (['alice', 'mediator', 'bob'] as const)[round % 3];
-    if (both.every(({ program }) => program.events.some(({ event }) => event === 'transferred'))) break;
+    for (const person of both) person.look();
+    // Who was told before the last kill is not told again.
+    if (people.alice.transferred.size === 2) break;
     await people.alice.program.next(({ event }) => event === 'progress' || event === 'transferred');
     if (victim === 'mediator' || victim === undefined) {
       await mediator.stop('SIGKILL');
