@@ -66,9 +66,11 @@ describe('a connection', () => {
 
   test('carries bytes both ways, even where every byte comes by itself', async () => {
     const [client, server] = await connect(byteByByte);
-    client.end('to the server');
-    server.end('to the client');
-    const [fromServer, fromClient] = await Promise.all([readToEnd(client), readToEnd(server)]);
+    const heard = Promise.all([once(client, 'data'), once(server, 'data')]);
+    // Neither ends it yet: whoever closes a socket with something unread takes back what the other has not read either.
+    client.write('to the server');
+    server.write('to the client');
+    const [[fromServer], [fromClient]] = await heard;
     expect(`${fromServer}, ${fromClient}`).toBe('to the client, to the server');
   });
 
