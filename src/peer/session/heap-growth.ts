@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import type { PathKind } from '../../protocol/messages.js';
 
 /** Smaller files leave so much behind that collecting it in small portions takes a fifteenth more of the processor. */
 const LARGE_FILE_BYTES = 1024 * 1024;
@@ -14,12 +15,19 @@ export function collectLessOften(): void {
   setFlagsFromString('--heap-growing-percent=300');
 }
 
+let growsForUdp = false;
+
 /**
  * What is sent over UDP Node encrypts into new memory, too, which lives no longer than until the peer has it. It needs no
- * collecting of the whole heap, every 16 MiB, only of the young generation, which fills up in 25 to 40.
+ * collecting of the whole heap, every 16 MiB, only of the young generation, which fills up in 25 to 40. Small files leave
+ * so much in the heap itself that it would really grow.
  */
-export function collectForUdp(): void {
-  setFlagsFromString('--heap-growing-percent=800');
+export function collectLessOftenFor(path: PathKind, meanFileBytes: number): void {
+  const grows = path === 'udp-punch' && meanFileBytes >= LARGE_FILE_BYTES;
+  if (grows === growsForUdp) return;
+  growsForUdp = grows;
+  // 0 is what V8 begins with: it decides by itself.
+  setFlagsFromString(`--heap-growing-percent=${grows ? 500 : 0}`);
 }
 
 /**

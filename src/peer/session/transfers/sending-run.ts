@@ -8,7 +8,7 @@ import { SHA256_BYTES } from '../../files/running-digest.js';
 import type { Piece, Sending } from '../../files/sending.js';
 import { type WholeFileAt, wholeFilesIn } from '../../files/whole-files.js';
 import type { SessionEvent } from '../events.js';
-import { collectForUdp, keepYoungGeneration } from '../heap-growth.js';
+import { collectLessOftenFor, keepYoungGeneration } from '../heap-growth.js';
 import { ProgressReport } from './progress-report.js';
 import { SendWindow } from './send-window.js';
 
@@ -127,7 +127,7 @@ export class SendingRun {
     switch (piece.kind) {
       case 'resume':
         keepYoungGeneration(this.#meanFileBytes);
-        if (this.#link.facts.path === 'udp-punch') collectForUdp();
+        collectLessOftenFor(this.#link.facts.path, this.#meanFileBytes);
         this.#at = piece.offset;
         this.#base = piece.offset + this.#entries.slice(0, piece.entry).reduce((sum, { size }) => sum + size, 0);
         this.#link.send({ kind: 'resume', stream, entry: piece.entry, offset: piece.offset });
