@@ -125,8 +125,8 @@ export class PeerConversation implements Conversation {
     this.#session.cancel(transfer);
   }
 
-  read(id: string): void {
-    this.#session.read(id);
+  read(ids: readonly string[]): void {
+    this.#session.read(ids);
   }
 
   disappear(seconds: number): void {

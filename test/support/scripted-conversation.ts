@@ -113,9 +113,9 @@ export class ScriptedConversation implements Conversation {
     this.emit({ event: 'cancelled', transfer, by: 'me' });
   }
 
-  read(id: string): void {
-    this.#called('read', [id]);
-    if (id === 'unknown') throw new UserError(2, 'there is no message unknown', 'give the id of a message');
+  read(ids: readonly string[]): void {
+    this.#called('read', [...ids]);
+    if (ids.includes('unknown')) throw new UserError(2, 'there is no message unknown', 'give the id of a message');
   }
 
   succession(): { id: string; words: string } | null {

@@ -21,8 +21,8 @@ export interface Conversation {
   accept(transfer: string, into?: string): Promise<void>;
   decline(transfer: string): void;
   cancel(transfer: string): void;
-  /** The person has seen this message of the peer's. */
-  read(id: string): void;
+  /** The person has seen these messages of the peer's. */
+  read(ids: readonly string[]): void;
   /** Proposes that messages written from then on disappear so many seconds after delivery; 0: that they stay. */
   disappear(seconds: number): void;
   /** Agrees to what the peer has proposed, or does not. */

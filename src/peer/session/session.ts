@@ -183,8 +183,8 @@ export class Session {
     this.#transfers.cancel(transfer);
   }
 
-  read(id: string): void {
-    this.#texts.read(id);
+  read(ids: readonly string[]): void {
+    this.#texts.read(ids);
   }
 
   /** Proposes that messages live so long after delivery; 0: for ever. */

@@ -1,4 +1,4 @@
-import { MAX_TEXT_BYTES } from '../../protocol/constants.js';
+import { MAX_READ_SEQUENCES, MAX_TEXT_BYTES } from '../../protocol/constants.js';
 import { ExitCode, ProtocolError, UserError } from '../../protocol/errors.js';
 import type { Item, ItemBody } from '../../protocol/messages.js';
 import type { Disappearing } from './disappearing.js';
@@ -73,12 +73,24 @@ export class Texts {
     if (journal.isDelivered(said)) emit({ event: 'delivered', id });
   }
 
-  /** The person has seen this text of the peer's. */
-  read(id: string): void {
+  /** The person has seen these texts of the peer's. Thousands may have come at once: what is one item costs one commit. */
+  read(ids: readonly string[]): void {
     const { journal, outbox } = this.#o;
     journal.transaction(() => {
-      const key = journal.markReadByMe(id);
-      if (key) journal.append({ kind: 'read', journalId: key.journalId, sequences: [key.sequence] }, Date.now());
+      const read = new Map<string, number[]>();
+      for (const id of ids) {
+        const key = journal.markReadByMe(id);
+        if (!key) continue;
+        const sequences = read.get(key.journalId) ?? [];
+        sequences.push(key.sequence);
+        read.set(key.journalId, sequences);
+      }
+      for (const [journalId, all] of read) {
+        for (let at = 0; at < all.length; at += MAX_READ_SEQUENCES) {
+          const sequences = all.slice(at, at + MAX_READ_SEQUENCES);
+          journal.append({ kind: 'read', journalId, sequences }, Date.now());
+        }
+      }
     });
     outbox.flush();
   }

@@ -99,13 +99,13 @@ export class ChatModel {
   /** What stands at the bottom of the screen is seen, if anyone looks: the peer may know. */
   acknowledge(): void {
     if (this.offset > 0) return;
-    for (const id of this.attention.seen()) {
-      try {
-        this.#conversation.read(id);
-      } catch (error) {
-        // A full disk must not take the chat away.
-        this.note(failureLines(error));
-      }
+    const seen = this.attention.seen();
+    if (seen.length === 0) return;
+    try {
+      this.#conversation.read(seen);
+    } catch (error) {
+      // A full disk must not take the chat away.
+      this.note(failureLines(error));
     }
   }
 

@@ -111,7 +111,7 @@ class JsonMode implements Face {
         conversation.cancel(command.transfer);
         break;
       case 'read':
-        conversation.read(command.id);
+        conversation.read([command.id]);
         break;
       case 'disappear':
         if ('agree' in command) conversation.answerDisappear(command.agree);

@@ -127,7 +127,7 @@ class LineMode implements Face {
 
   #markRead(id: string): void {
     try {
-      this.#options.conversation.read(id);
+      this.#options.conversation.read([id]);
     } catch (error) {
       // Thrown into the session that told of the message, it would do harm there.
       this.#say(failureLines(error));

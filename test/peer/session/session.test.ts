@@ -39,11 +39,20 @@ describe('messages', () => {
     await both.link();
     const id = small.session.message('read me');
     await great.event('message');
-    great.session.read(id);
-    great.session.read(id);
+    great.session.read([id]);
+    great.session.read([id]);
     great.session.message('done');
     await small.event('message', ({ text }) => text === 'done');
     expect(small.all('read')).toEqual([{ event: 'read', id }]);
+  });
+
+  it('that were read together are all told to be read', async () => {
+    await both.link();
+    const ids = ['one', 'two', 'three'].map((text) => small.session.message(text));
+    await great.until(() => great.heard().length === ids.length);
+    great.session.read(ids);
+    await small.until(() => small.all('read').length === ids.length);
+    expect(small.all('read').map(({ id }) => id)).toEqual(ids);
   });
 
   it('that were read while there was no link are told to be read over the next one', async () => {
@@ -52,7 +61,7 @@ describe('messages', () => {
     await great.event('message');
     wire.cut();
     await great.event('disconnected');
-    great.session.read(id);
+    great.session.read([id]);
     await both.link();
     expect(await small.event('read')).toEqual({ event: 'read', id });
   });

@@ -107,7 +107,7 @@ describe('someone who looks elsewhere', () => {
     expect(screen(model)).toMatch(/ new ─+\n.*p1\n.*p2/);
     model.attention.focused = true;
     model.acknowledge();
-    expect(conversation.calls.map((call) => call.arguments)).toEqual([['p1'], ['p2']]);
+    expect(conversation.calls.map((call) => call.arguments)).toEqual([['p1', 'p2']]);
     conversation.message('mine');
     expect(screen(model)).not.toContain(' new ');
   });
