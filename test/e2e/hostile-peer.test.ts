@@ -418,8 +418,7 @@ describe('nothing that an authenticated peer says reaches a terminal as it is:',
       );
       peer.send(...items);
       for (const word of ['text', 'name', 'reason', 'refused']) await said(word);
-      await peer.write(frame({ kind: 'end', reason: `${EVIL} farewell` }));
-      peer.close();
+      await peer.leave(`${EVIL} farewell`);
       await said('farewell');
       expect(victim.stdout + victim.stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/u);
       if (face === '--plain') expect(victim.stdout).not.toContain('\u202e');

@@ -4,9 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeData } from '../../src/protocol/data-frames.js';
-import { encodeFrame, FrameType, writeFrameHeader } from '../../src/protocol/frames.js';
+import { FrameType, writeFrameHeader } from '../../src/protocol/frames.js';
 import type { ManifestEntry, MediatorMessage } from '../../src/protocol/messages.js';
-import { peerCodec } from '../../src/protocol/wire.js';
 import { HostileMediator } from '../support/hostile-mediator.js';
 import { HostilePeer, HostileStage } from '../support/hostile-peer.js';
 import { connectTo, secure } from '../support/mediator-client.js';
@@ -84,11 +83,6 @@ async function sayEverything(peer: HostilePeer): Promise<void> {
   );
 }
 
-async function sayFarewell(peer: HostilePeer): Promise<void> {
-  await peer.write(encodeFrame(FrameType.message, peerCodec.encode({ kind: 'end', reason: `${EVIL} farewell` })));
-  peer.close();
-}
-
 describe.skipIf(tmuxMissing)(`on a terminal nothing that the peer says is obeyed${tmuxMissing ?? ''}:`, () => {
   it('in the full screen, its panels, its search and its history', async () => {
     await newStage();
@@ -104,7 +98,7 @@ describe.skipIf(tmuxMissing)(`on a terminal nothing that the peer says is obeyed
       await terminal.press('Enter');
     }
     await terminal.waitFor(/words/);
-    await sayFarewell(peer);
+    await peer.leave(`${EVIL} farewell`);
     await terminal.waitFor('farewell');
     expect(await terminal.ask('alternate_on')).toBe('1');
     expect(await terminal.ask('pane_title')).not.toContain('evil');
@@ -127,7 +121,7 @@ describe.skipIf(tmuxMissing)(`on a terminal nothing that the peer says is obeyed
     await sayEverything(peer);
     await terminal.waitFor('12:34 me: second');
     await terminal.waitFor('cancelling');
-    await sayFarewell(peer);
+    await peer.leave(`${EVIL} farewell`);
     await terminal.waitFor('farewell');
     await terminal.type('/quit');
     await terminal.press('Enter');

@@ -226,6 +226,13 @@ export class HostilePeer {
     }
   }
 
+  /** Says why it goes, and waits until the victim has gone too: a socket that is closed with something unread takes words back. */
+  async leave(reason: string): Promise<void> {
+    this.send({ kind: 'end', reason });
+    await this.#framed.end();
+    this.close();
+  }
+
   close(): void {
     this.#socket.destroy();
     this.#control.destroy();
