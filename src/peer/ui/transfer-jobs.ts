@@ -40,8 +40,8 @@ export async function sendAndWait(conversation: Conversation, paths: string[], s
 
 /**
  * Answers offers until aborted, or with `once` until the one that it answered has ended, or before any was offered one
- * that an earlier run of the program accepted. Rejects with the signal's reason, or with `once` with the UserError that kept an offer from being
- * taken.
+ * that an earlier run of the program accepted. Rejects with the signal's reason, or with `once` with the UserError that
+ * kept an offer from being taken.
  */
 export async function receiveOffers(conversation: Conversation, options: ReceiveOptions): Promise<Outcome> {
   const { signal, once } = options;

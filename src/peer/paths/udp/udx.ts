@@ -3,6 +3,8 @@ import { plainAddress } from '../../../protocol/address.js';
 import type { Endpoint } from '../../../protocol/messages.js';
 import { type Collect, UdxDuplex, type UdxStream } from './udx-duplex.js';
 
+export type IpFamily = 4 | 6;
+
 /** What is used of udx-native, which has no types of its own. */
 interface Udx {
   createSocket(options: { ipv6Only: boolean }): UdxSocket;
@@ -20,7 +22,9 @@ interface UdxSocket extends EventEmitter {
   close(): Promise<void>;
 }
 
-export type IpFamily = 4 | 6;
+interface Binding {
+  udx_napi_stream_set_mode?: (handle: unknown, mode: number) => void;
+}
 
 interface Library {
   udx: Udx;
@@ -31,23 +35,28 @@ let loading: Promise<Library | null> | undefined;
 
 /** Null where there is no build of it: then there is no UDP path, and everything else works. */
 function load(): Promise<Library | null> {
-  loading ??= loadBoth().catch(() => null);
+  loading ??= loadLibrary().catch(() => null);
   return loading;
 }
 
-async function loadBoth(): Promise<Library> {
+async function loadLibrary(): Promise<Library> {
   // @ts-expect-error it has no types
   const { default: Udx } = await import('udx-native');
-  // @ts-expect-error it has no types
-  const { default: binding } = await import('udx-native/binding.js');
+  const binding = await loadBinding();
   return { udx: new Udx(), collectFor: (stream) => collectFor(stream, binding) };
 }
 
+/** None of what udx-native promises: without it packets are handed over one by one. */
+async function loadBinding(): Promise<Binding> {
+  // @ts-expect-error it has no types
+  return import('udx-native/binding.js').then(
+    ({ default: binding }) => binding,
+    () => ({}),
+  );
+}
+
 /** Its streams have `setInteractive` for this, which does nothing as long as they are open. */
-function collectFor(
-  stream: object,
-  binding: { udx_napi_stream_set_mode?: (handle: unknown, mode: number) => void },
-): Collect {
+function collectFor(stream: object, binding: Binding): Collect {
   const setMode = binding.udx_napi_stream_set_mode;
   const handle: unknown = Reflect.get(stream, '_handle');
   if (!setMode || !handle) return () => {};
