@@ -22,7 +22,7 @@ export async function dialFirst(dials: readonly Dial[], signal: AbortSignal): Pr
     return await Promise.any(attempts);
   } catch (error) {
     signal.throwIfAborted();
-    throw (error as AggregateError).errors.at(-1);
+    throw (error as AggregateError).errors.at(-1) ?? new Error('there is no address to call');
   } finally {
     signal.removeEventListener('abort', stop);
     over.abort();

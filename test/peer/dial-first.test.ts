@@ -76,3 +76,7 @@ test('aborted, it calls no more', async () => {
   await expect(dialFirst([silent.dial], leaving.signal)).rejects.toThrow('the person has left');
   expect(silent.signals).toHaveLength(1);
 });
+
+test('without any address it says so', async () => {
+  await expect(dialFirst([], never)).rejects.toThrow('there is no address to call');
+});
