@@ -343,7 +343,7 @@ describe('in the middle of a transfer', () => {
     held.release();
     const error = await bob.next('error');
     expect(error).toMatchObject({ code: 7, transfer, message: expect.stringContaining('full') });
-    expect(error.hint).toContain('free some space');
+    expect(error.hint).toContain('Free some space');
     truncateSync(join(disk, 'filler'));
     await bothHear('transferred', transfer, alice, bob);
     expect(sha256(readFileSync(join(disk, 'big')))).toBe(fileHash('big'));

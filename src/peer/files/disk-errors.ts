@@ -8,23 +8,23 @@ import { describeSystemError } from '../../shared/system-error.js';
 export function explainDiskError(error: unknown, folder: string): unknown {
   const code = errorCode(error);
   if (error instanceof UserError || code === undefined || !(error as NodeJS.ErrnoException).syscall) return error;
-  const [wrong, hint] = explanations[code] ?? [`cannot be written to: ${describeSystemError(error)}`, 'see to it'];
-  const goesOn = `${hint}; the transfer then goes on where it stopped`;
+  const [wrong, hint] = explanations[code] ?? [`cannot be written to: ${describeSystemError(error)}`, 'See to it'];
+  const goesOn = `${hint}; the transfer then goes on where it stopped.`;
   return new UserError(ExitCode.transferIncomplete, `"${folder}" ${wrong}`, goesOn, { cause: error });
 }
 
-const full = ['is on a disk that is full', 'free some space'] as const;
-const forbidden = ['cannot be written to: permission denied', 'make it writable for you'] as const;
-const replaced = ['holds something in the place of a folder of this transfer', 'move that away'] as const;
+const full = ['is on a disk that is full', 'Free some space'] as const;
+const forbidden = ['cannot be written to: permission denied', 'Make it writable for you'] as const;
+const replaced = ['holds something in the place of a folder of this transfer', 'Move that away'] as const;
 
 const explanations: Record<string, readonly [wrong: string, hint: string]> = {
   ENOSPC: full,
-  EDQUOT: ['is on a disk where your quota is used up', 'free some space'],
-  EROFS: ['is on a read-only disk', 'make it writable'],
+  EDQUOT: ['is on a disk where your quota is used up', 'Free some space'],
+  EROFS: ['is on a read-only disk', 'Make it writable'],
   EACCES: forbidden,
   EPERM: forbidden,
   ENOTDIR: replaced,
   ELOOP: replaced,
-  EEXIST: ['is not a folder', 'choose another one'],
-  ENOENT: ['was taken away while files were coming in', 'put it back, or leave it: it is made anew'],
+  EEXIST: ['is not a folder', 'Choose another one'],
+  ENOENT: ['was taken away while files were coming in', 'Put it back, or leave it: it is made anew'],
 };

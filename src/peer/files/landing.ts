@@ -86,7 +86,7 @@ function checkIsFile(folder: Folder, name: string): void {
   throw new UserError(
     ExitCode.transferIncomplete,
     'a file was taken away, or something else put in its place, while it was coming in',
-    'See who else writes to the folder; the transfer then goes on where it stopped',
+    'See who else writes to the folder; the transfer then goes on where it stopped.',
   );
 }
 

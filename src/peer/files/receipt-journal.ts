@@ -156,7 +156,7 @@ function parseNotes(json: string): Notes {
   } catch {
     // Not even JSON: the same sentence.
   }
-  const hint = 'cancel it, and have the files sent again';
+  const hint = 'Cancel it, and have the files sent again.';
   throw new UserError(ExitCode.transferIncomplete, 'the notes of how far this transfer has come are damaged', hint);
 }
 

@@ -7,12 +7,12 @@ function systemError(code: string): Error {
 }
 
 it.each([
-  ['ENOSPC', 'is on a disk that is full', 'free some space'],
-  ['EDQUOT', 'quota is used up', 'free some space'],
-  ['EROFS', 'read-only', 'make it writable'],
-  ['EACCES', 'permission denied', 'make it writable'],
-  ['EPERM', 'permission denied', 'make it writable'],
-  ['ELOOP', 'in the place of a folder', 'move that away'],
+  ['ENOSPC', 'is on a disk that is full', 'Free some space'],
+  ['EDQUOT', 'quota is used up', 'Free some space'],
+  ['EROFS', 'read-only', 'Make it writable'],
+  ['EACCES', 'permission denied', 'Make it writable'],
+  ['EPERM', 'permission denied', 'Make it writable'],
+  ['ELOOP', 'in the place of a folder', 'Move that away'],
   ['EIO', 'EIO: something', ''],
 ])('%s says what is wrong, and that the transfer goes on', (code, wrong, hint) => {
   const explained = explainDiskError(systemError(code), '/some/folder');

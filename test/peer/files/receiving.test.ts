@@ -652,7 +652,7 @@ describe('what the disk will not do', () => {
         name: 'UserError',
         exitCode: ExitCode.transferIncomplete,
         message: `"${disk}" is on a disk that is full`,
-        hint: expect.stringContaining('free some space; the transfer then goes on'),
+        hint: expect.stringContaining('Free some space; the transfer then goes on'),
       });
       rmSync(join(disk, 'ballast'));
       const { checkpoints } = await receiving.want();

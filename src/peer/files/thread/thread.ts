@@ -92,6 +92,6 @@ export class Thread<Served extends Calls> {
 }
 
 function hasEnded(): UserError {
-  const hint = 'the transfer then goes on where it stopped';
+  const hint = 'The transfer then goes on where it stopped.';
   return new UserError(ExitCode.transferIncomplete, 'the part of this program that works on files has failed', hint);
 }
